@@ -1,0 +1,1 @@
+export * from './wire/path-attributes.ts';

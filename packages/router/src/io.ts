@@ -1,0 +1,223 @@
+// The engine's whole contact with the world: facts in (past tense), orders out (imperatives).
+// Everything is plain data; bytes are Uint8Array in memory and base64 in a recording. The platform
+// (packages/linux, or the simulator) executes orders and answers with facts; an order that fails
+// comes back as a fact, never as an exception.
+
+import type { Family, IpAddress, Prefix } from '@rookery/net';
+import type { Dest, Nexthop } from '@rookery/rib';
+import type { LogClass } from './config.ts';
+
+/** Chosen by the engine for connects, by the platform (negative numbers) for accepted connections. */
+export type ConnectionId = number;
+export type ListenerId = number;
+
+export type Fact =
+  | {
+      readonly kind: 'tcpConnected';
+      readonly connection: ConnectionId;
+      readonly local: IpAddress;
+      readonly localPort: number;
+      readonly remote: IpAddress;
+      readonly remotePort: number;
+      readonly interface?: string;
+      readonly mss?: number;
+    }
+  | {
+      readonly kind: 'tcpConnectFailed';
+      readonly connection: ConnectionId;
+      readonly error: PlatformError;
+    }
+  | {
+      readonly kind: 'tcpAccepted';
+      readonly connection: ConnectionId;
+      readonly listener: ListenerId;
+      readonly local: IpAddress;
+      readonly localPort: number;
+      readonly remote: IpAddress;
+      readonly remotePort: number;
+      readonly interface?: string;
+      readonly mss?: number;
+    }
+  | { readonly kind: 'tcpReceived'; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** The socket buffer took everything that was queued; sending may go on. */
+  | { readonly kind: 'tcpDrained'; readonly connection: ConnectionId }
+  | {
+      readonly kind: 'tcpClosed';
+      readonly connection: ConnectionId;
+      readonly error?: PlatformError;
+    }
+  | { readonly kind: 'tcpListening'; readonly listener: ListenerId }
+  | {
+      readonly kind: 'tcpListenFailed';
+      readonly listener: ListenerId;
+      readonly error: PlatformError;
+    }
+  /** Complete picture; interfaces that are missing are gone. Sent at start, on `scanInterfaces` and on every netlink change. */
+  | {
+      readonly kind: 'interfacesScanned';
+      readonly interfaces: readonly InterfaceFact[];
+      readonly because: 'scan' | 'event';
+    }
+  | {
+      readonly kind: 'kernelScanned';
+      readonly table: number;
+      readonly family: Family;
+      readonly routes: readonly KernelRoute[];
+    }
+  /** An asynchronous change made by somebody else. */
+  | {
+      readonly kind: 'kernelRouteChanged';
+      readonly change: 'new' | 'removed';
+      readonly route: KernelRoute;
+    }
+  /** The netlink socket overflowed; the engine asks for a scan. */
+  | { readonly kind: 'kernelOverrun' }
+  | {
+      readonly kind: 'kernelDone';
+      readonly results: readonly { readonly seq: number; readonly error?: PlatformError }[];
+    }
+  | {
+      readonly kind: 'bfdChanged';
+      readonly remote: IpAddress;
+      readonly interface?: string;
+      readonly state: BfdState;
+    };
+
+export type BfdState = 'AdminDown' | 'Down' | 'Init' | 'Up';
+
+export interface PlatformError {
+  /** The system call or operation, e.g. "connect". */
+  readonly operation: string;
+  /** errno name, e.g. "ECONNREFUSED"; "EOF" for an orderly close. */
+  readonly code: string;
+  /** Text as strerror gives it, e.g. "Connection refused". */
+  readonly message: string;
+}
+
+export interface InterfaceFact {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly masterIfindex?: number;
+  readonly mtu: number;
+  readonly adminUp: boolean;
+  readonly linkUp: boolean;
+  readonly flags: {
+    readonly broadcast: boolean;
+    readonly multicast: boolean;
+    readonly loopback: boolean;
+    readonly pointToPoint: boolean;
+  };
+  readonly macAddress?: string;
+  readonly addresses: readonly InterfaceAddress[];
+  /** net.ipv4.conf.NAME.send_redirects or …all…, when readable: an IPv4 client on this link may be redirected. */
+  readonly sendRedirects?: boolean;
+}
+
+export interface InterfaceAddress {
+  readonly address: IpAddress;
+  readonly length: number;
+  readonly opposite?: IpAddress;
+  readonly scope: 'universe' | 'site' | 'link' | 'host';
+  readonly secondary: boolean;
+  readonly tentative?: boolean;
+}
+
+/** A route as the kernel has it or should have it. */
+export interface KernelRoute {
+  readonly family: Family;
+  readonly table: number;
+  readonly net: Prefix;
+  /** rtm_protocol: 12 bird, 2 kernel, 3 boot, 4 static, … */
+  readonly protocol: number;
+  readonly metric: number;
+  readonly dest: Dest;
+  /** rtm_scope: 0 universe, 253 link. */
+  readonly scope?: number;
+  readonly nexthops: readonly KernelNexthop[];
+  readonly prefsrc?: IpAddress;
+  readonly realm?: number;
+  readonly metrics?: Readonly<Record<string, number>>;
+  /** Kernel nexthop object that the route refers to. */
+  readonly nexthopId?: number;
+  readonly type?: number;
+  readonly tos?: number;
+}
+
+/** A next hop with the interface by index; the name may be unknown (BIRD's "unknown ifindex"). */
+export type KernelNexthop = Omit<Nexthop, 'interface'> & { readonly interface?: string };
+
+export type Order =
+  | {
+      readonly kind: 'tcpConnect';
+      readonly connection: ConnectionId;
+      readonly remote: IpAddress;
+      readonly remotePort: number;
+      readonly options: TcpOptions;
+    }
+  | { readonly kind: 'tcpSend'; readonly connection: ConnectionId; readonly bytes: Uint8Array }
+  /** `reset`: RST instead of FIN. Bytes sent before are flushed first unless `reset`. */
+  | { readonly kind: 'tcpClose'; readonly connection: ConnectionId; readonly reset?: boolean }
+  | {
+      readonly kind: 'tcpListen';
+      readonly listener: ListenerId;
+      readonly family: Family;
+      readonly address?: IpAddress;
+      readonly port: number;
+      readonly options: ListenOptions;
+    }
+  | { readonly kind: 'tcpCloseListener'; readonly listener: ListenerId }
+  /** TCP MD5 key (RFC 2385) for connections from this peer or prefix; `undefined` removes it. */
+  | {
+      readonly kind: 'setListenerKey';
+      readonly listener: ListenerId;
+      readonly peer: Prefix;
+      readonly key?: string;
+    }
+  | { readonly kind: 'scanInterfaces' }
+  | { readonly kind: 'scanKernel'; readonly table: number; readonly family: Family }
+  /** Executed in order, in batches; answered by `kernelDone` with the same `seq`. */
+  | {
+      readonly kind: 'kernelInstall';
+      readonly seq: number;
+      readonly route: KernelRoute;
+      readonly replace: boolean;
+    }
+  | { readonly kind: 'kernelRemove'; readonly seq: number; readonly route: KernelRoute }
+  | { readonly kind: 'log'; readonly class: LogClass; readonly text: string }
+  | {
+      readonly kind: 'bfdRequest';
+      readonly remote: IpAddress;
+      readonly local?: IpAddress;
+      readonly interface?: string;
+      readonly multihop: boolean;
+      readonly options: {
+        readonly minRxIntervalUs: number;
+        readonly minTxIntervalUs: number;
+        readonly idleTxIntervalUs: number;
+        readonly multiplier: number;
+        readonly passive: boolean;
+      };
+    }
+  | { readonly kind: 'bfdRelease'; readonly remote: IpAddress; readonly interface?: string };
+
+export interface TcpOptions {
+  readonly local?: IpAddress;
+  readonly localPort?: number;
+  /** IP_TTL / hop limit of what we send. */
+  readonly ttl?: number;
+  /** GTSM (RFC 5082): IP_MINTTL of what we accept. */
+  readonly minTtl?: number;
+  readonly interface?: string;
+  readonly vrf?: string;
+  readonly md5Key?: string;
+  /** DSCP octet; BIRD and FRR use 0xc0 (CS6). */
+  readonly tos?: number;
+  readonly mss?: number;
+}
+
+export interface ListenOptions {
+  readonly ttl?: number;
+  readonly minTtl?: number;
+  readonly vrf?: string;
+  readonly tos?: number;
+}
