@@ -2,6 +2,7 @@
 // `ip netns exec`, so a process never has to know that it is in a lab.
 
 import { type ChildProcess, type SpawnOptions, execFile, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const execFileAsync = promisify(execFile);
@@ -24,7 +25,10 @@ export class Host {
   /** Makes the namespace; `prefix` keeps two labs of one user apart. */
   static async create(name: string, prefix: string): Promise<Host> {
     const host = new Host(name, `${prefix}${name}`);
-    await execFileAsync('ip', ['netns', 'add', host.namespace]);
+    const path = `/run/netns/${host.namespace}`;
+    // `ip netns add` would step back into the caller's namespace, which a user namespace may not.
+    writeFileSync(path, '');
+    await execFileAsync('unshare', [`--net=${path}`, 'true']);
     return host;
   }
 
