@@ -64,6 +64,13 @@ export type Fact =
       readonly family: Family;
       readonly routes: readonly KernelRoute[];
     }
+  /** The answer to `scanKernel` when the dump could not be had; the engine keeps what it knows. */
+  | {
+      readonly kind: 'kernelScanFailed';
+      readonly table: number;
+      readonly family: Family;
+      readonly error: PlatformError;
+    }
   /** An asynchronous change made by somebody else. */
   | {
       readonly kind: 'kernelRouteChanged';
@@ -166,6 +173,12 @@ export type Order =
       readonly options: ListenOptions;
     }
   | { readonly kind: 'tcpCloseListener'; readonly listener: ListenerId }
+  /** Socket options of one accepted connection, which came in with those of its shared listener. */
+  | {
+      readonly kind: 'tcpConfigure';
+      readonly connection: ConnectionId;
+      readonly options: Pick<TcpOptions, 'ttl' | 'minTtl' | 'tos'>;
+    }
   /** TCP MD5 key (RFC 2385) for connections from this peer or prefix; `undefined` removes it. */
   | {
       readonly kind: 'setListenerKey';

@@ -1,0 +1,172 @@
+// Who wants BFD for which neighbor. Protocols ask here; the broker keeps one request per neighbor
+// and interface, picks the options that the `bfd` protocol configures for the interface, and hands
+// the session itself to the platform, where packets are never late. Without a `bfd` protocol a
+// request waits silently, as in BIRD.
+
+import type { IpAddress } from '@rookery/net';
+import type { BfdConfig, BfdInterfaceConfig } from './config.ts';
+import { matchesPatterns } from './interfaces.ts';
+import type { InterfaceTable } from './interfaces.ts';
+import type { BfdState, Fact, Order } from './io.ts';
+
+export interface BfdNeed {
+  readonly remote: IpAddress;
+  readonly local?: IpAddress;
+  readonly interface?: string;
+  readonly multihop: boolean;
+  /** Set on the session by the protocol that asks; absent fields come from the bfd protocol. */
+  readonly options?: Partial<BfdInterfaceConfig>;
+}
+
+export interface BfdClient {
+  readonly name: string;
+  bfdChanged(state: BfdState, before: BfdState | undefined): void;
+}
+
+export interface BfdEntry {
+  readonly need: BfdNeed;
+  readonly clients: Set<BfdClient>;
+  options: BfdInterfaceConfig | undefined;
+  state: BfdState | undefined;
+  sinceMs: number;
+  everUp: boolean;
+  upEvents: number;
+  downEvents: number;
+}
+
+/** BIRD's defaults for `interface` blocks. */
+const DEFAULT_OPTIONS: BfdInterfaceConfig = {
+  minRxIntervalUs: 10_000,
+  minTxIntervalUs: 100_000,
+  idleTxIntervalUs: 1_000_000,
+  multiplier: 5,
+  passive: false,
+};
+
+export class BfdBroker {
+  readonly #entries = new Map<string, BfdEntry>();
+  readonly #order: (order: Order) => void;
+  readonly #interfaces: InterfaceTable;
+  #config: BfdConfig | undefined;
+
+  constructor(order: (order: Order) => void, interfaces: InterfaceTable) {
+    this.#order = order;
+    this.#interfaces = interfaces;
+  }
+
+  /** The running `bfd` protocol's configuration, or `undefined` when none runs. */
+  configure(config: BfdConfig | undefined): void {
+    this.#config = config;
+    for (const entry of this.#entries.values()) this.#apply(entry);
+  }
+
+  request(need: BfdNeed, client: BfdClient): void {
+    const key = keyOf(need);
+    let entry = this.#entries.get(key);
+    if (!entry) {
+      entry = {
+        need,
+        clients: new Set(),
+        options: undefined,
+        state: undefined,
+        sinceMs: 0,
+        everUp: false,
+        upEvents: 0,
+        downEvents: 0,
+      };
+      this.#entries.set(key, entry);
+    }
+    entry.clients.add(client);
+    this.#apply(entry);
+  }
+
+  release(client: BfdClient): void {
+    for (const [key, entry] of this.#entries) {
+      if (!entry.clients.delete(client) || entry.clients.size > 0) continue;
+      this.#entries.delete(key);
+      if (entry.options) this.#order(releaseOrder(entry.need));
+    }
+  }
+
+  changed(fact: Extract<Fact, { readonly kind: 'bfdChanged' }>, nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.need.remote !== fact.remote) continue;
+      if (fact.interface !== undefined && entry.need.interface !== undefined) {
+        if (fact.interface !== entry.need.interface) continue;
+      }
+      const before = entry.state;
+      if (before === fact.state) continue;
+      entry.state = fact.state;
+      entry.sinceMs = nowMs;
+      if (fact.state === 'Up') {
+        entry.everUp = true;
+        entry.upEvents++;
+      } else if (before === 'Up') entry.downEvents++;
+      for (const client of [...entry.clients]) client.bfdChanged(fact.state, before);
+    }
+  }
+
+  stateFor(client: BfdClient): BfdEntry | undefined {
+    for (const entry of this.#entries.values()) if (entry.clients.has(client)) return entry;
+    return undefined;
+  }
+
+  /** Sessions that the platform runs. */
+  sessions(): readonly BfdEntry[] {
+    return [...this.#entries.values()].filter((e) => e.options !== undefined);
+  }
+
+  #apply(entry: BfdEntry): void {
+    const options = this.#config ? this.#optionsFor(this.#config, entry.need) : undefined;
+    if (sameOptions(options, entry.options)) return;
+    const { need } = entry;
+    if (!options) {
+      entry.state = undefined;
+      this.#order(releaseOrder(need));
+    } else {
+      this.#order({
+        kind: 'bfdRequest',
+        remote: need.remote,
+        ...(need.local === undefined ? {} : { local: need.local }),
+        ...(need.interface === undefined ? {} : { interface: need.interface }),
+        multihop: need.multihop,
+        options,
+      });
+    }
+    entry.options = options;
+  }
+
+  #optionsFor(config: BfdConfig, need: BfdNeed): BfdInterfaceConfig {
+    const fact = need.interface === undefined ? undefined : this.#interfaces.byName(need.interface);
+    const base = need.multihop
+      ? config.multihop
+      : config.interfaces.find((i) => fact && matchesPatterns(i.patterns, fact))?.options;
+    return { ...(base ?? DEFAULT_OPTIONS), ...need.options };
+  }
+}
+
+function keyOf(need: BfdNeed): string {
+  return `${need.remote} ${need.interface ?? ''} ${need.multihop}`;
+}
+
+function releaseOrder(need: BfdNeed): Order {
+  return {
+    kind: 'bfdRelease',
+    remote: need.remote,
+    ...(need.interface === undefined ? {} : { interface: need.interface }),
+  };
+}
+
+function sameOptions(
+  a: BfdInterfaceConfig | undefined,
+  b: BfdInterfaceConfig | undefined,
+): boolean {
+  if (!a || !b) return a === b;
+  return (
+    a.minRxIntervalUs === b.minRxIntervalUs &&
+    a.minTxIntervalUs === b.minTxIntervalUs &&
+    a.idleTxIntervalUs === b.idleTxIntervalUs &&
+    a.multiplier === b.multiplier &&
+    a.passive === b.passive
+  );
+}
