@@ -1,6 +1,16 @@
 export * from './session/types.ts';
+export * from './wire/as-path.ts';
+export * from './wire/attribute-decode.ts';
+export * from './wire/attribute-encode.ts';
+export { ATTRIBUTE_TABLE, attributeRow } from './wire/attribute-table.ts';
+export type { AttributeRow, EncodeContext } from './wire/attribute-table.ts';
 export * from './wire/constants.ts';
 export * from './wire/family.ts';
 export * from './wire/fault.ts';
+export * from './wire/frame-message.ts';
+export * from './wire/frame-reader.ts';
+export * from './wire/nlri.ts';
 export * from './wire/path-attributes.ts';
+export * from './wire/update-decode.ts';
+export * from './wire/update-encode.ts';
 export * from './wire/update-types.ts';

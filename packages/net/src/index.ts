@@ -1,2 +1,5 @@
 export * from './address.ts';
+export * from './byte-writer.ts';
+export * from './deadline.ts';
+export * from './peer-text.ts';
 export * from './result.ts';

@@ -342,8 +342,8 @@ export interface CapabilitySet {
   readonly softwareVersion?: string;
   readonly dynamic: boolean;
   readonly pathsLimit: readonly { readonly family: Family; readonly limit: number }[];
-  /** Codes we do not know, in order, for display. */
-  readonly unknown: readonly number[];
+  /** Capabilities we do not know, in order, for display. */
+  readonly unknown: readonly { readonly code: number; readonly value: Uint8Array }[];
 }
 
 /** The outcome of both OPENs. */
