@@ -88,30 +88,35 @@ export function rookerySpeaker(
   };
 }
 
-/** FRR as Debian has it: zebra and bgpd, bgpd not listening, as in MetalLB's pod. */
+/**
+ * FRR as Debian has it: zebra and bgpd, bgpd not listening, as in MetalLB's pod. It changes to its
+ * own user, so its files live in a directory of that user; it needs a lab that runs as root.
+ */
 export function realFrr(place: Place, config: string): NodeDaemon {
   const children: ChildProcess[] = [];
-  const configFile = join(place.directory, 'frr.conf');
+  const directory = `/run/frr/${place.host.namespace}`;
+  const configFile = join(directory, 'frr.conf');
   const daemon = (name: string, ...extra: readonly string[]): readonly string[] => [
     `/usr/lib/frr/${name}`,
-    ...['-u', 'root', '-g', 'root', '-A', '127.0.0.1', '-f', configFile],
-    ...['-i', join(place.directory, `${name}.pid`), '--vty_socket', place.directory],
-    ...['-z', join(place.directory, 'zserv.api'), '--log', 'stdout'],
+    ...['-A', '127.0.0.1', '-f', configFile, '-i', join(directory, `${name}.pid`)],
+    ...['--vty_socket', directory, '-z', join(directory, 'zserv.api'), '--log', 'stdout'],
     ...extra,
   ];
   const vtysh = async (command: string): Promise<string> =>
-    (await place.host.run(['vtysh', '--vty_socket', place.directory, '-c', command])).stdout;
+    (await place.host.run(['vtysh', '--vty_socket', directory, '-c', command])).stdout;
   return {
     host: place.host,
     async start() {
+      mkdirSync(directory, { recursive: true });
       writeFileSync(configFile, config);
+      await place.host.run(['chown', '-R', 'frr:frr', directory]);
       children.push(launch(place, 'zebra', daemon('zebra')));
       await until(`${place.host.name}: zebra is up`, 10_000, () =>
-        when(existsSync(join(place.directory, 'zserv.api'))),
+        when(existsSync(join(directory, 'zserv.api'))),
       );
       children.push(launch(place, 'bgpd', daemon('bgpd', '-p', '0')));
       await until(`${place.host.name}: bgpd is up`, 10_000, () =>
-        when(existsSync(join(place.directory, 'bgpd.vty'))),
+        when(existsSync(join(directory, 'bgpd.vty'))),
       );
     },
     vtysh,
