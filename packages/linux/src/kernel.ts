@@ -1,0 +1,288 @@
+// The kernel as the engine's orders see it: interface scans, route scans, route changes, and the
+// notifications in between. Orders run strictly in order; what is small runs at once, a long dump
+// or a long list of routes is cut into slices so that sessions and timers are served in between.
+// Which routes to install, adopt or remove is the engine's business, not this module's.
+
+import { readFileSync } from 'node:fs';
+import { err, ok } from '@rookery/net';
+import type { Family, Result } from '@rookery/net';
+import type { Fact, KernelRoute, LogClass, Order, PlatformError } from '@rookery/router';
+import { interfaceFactsFor } from './interface-facts.ts';
+import {
+  decodeLink,
+  decodeLinkAddress,
+  encodeAddressDump,
+  encodeLinkDump,
+} from './netlink/link.ts';
+import type { Link, LinkAddress } from './netlink/link.ts';
+import { openMonitor } from './netlink/monitor.ts';
+import type { Monitor } from './netlink/monitor.ts';
+import {
+  decodeNexthopObject,
+  decodeRoute,
+  encodeNexthopDump,
+  encodeRouteDump,
+  resolveNexthopObject,
+} from './netlink/route.ts';
+import type { NexthopObject } from './netlink/route.ts';
+import { RouteSocket } from './netlink/socket.ts';
+import type { Dump, RouteRequest } from './netlink/socket.ts';
+
+export type KernelOrder = Extract<
+  Order,
+  { kind: 'scanInterfaces' | 'scanKernel' | 'kernelInstall' | 'kernelRemove' }
+>;
+
+export interface KernelOptions {
+  /** May be called inside `execute`. */
+  readonly emit: (fact: Fact) => void;
+  readonly report: (logClass: LogClass, text: string) => void;
+}
+
+const routesPerSlice = 1024;
+const datagramsPerSlice = 32;
+const scanAttempts = 5;
+
+interface Scan {
+  readonly table: number;
+  readonly family: Family;
+  readonly attempt: number;
+  readonly routes: KernelRoute[];
+  readonly dump: Dump;
+}
+
+export class Kernel {
+  readonly #options: KernelOptions;
+  readonly #socket: RouteSocket;
+  readonly #watched = new Set<string>();
+  #queue: KernelOrder[] = [];
+  /** Orders before this index are done. */
+  #head = 0;
+  #monitor: Monitor | undefined;
+  #scan: Scan | undefined;
+  #sliceQueued = false;
+  #closed = false;
+  #names: ReadonlyMap<number, string> = new Map();
+
+  private constructor(options: KernelOptions, socket: RouteSocket) {
+    this.#options = options;
+    this.#socket = socket;
+  }
+
+  static open(options: KernelOptions): Result<Kernel, PlatformError> {
+    const socket = RouteSocket.open();
+    if (!socket.ok) return err(socket.error);
+    const kernel = new Kernel(options, socket.value);
+    const monitor = openMonitor(socket.value.port, {
+      interfacesChanged: () => kernel.#scanInterfaces('event'),
+      routeChanged: (change, route) => kernel.#reportChange(change, route),
+      overrun: () => options.emit({ kind: 'kernelOverrun' }),
+    });
+    if (!monitor.ok) {
+      socket.value.close();
+      return err(monitor.error);
+    }
+    kernel.#monitor = monitor.value;
+    return ok(kernel);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#monitor?.close();
+    this.#socket.close();
+  }
+
+  /** Runs what fits into this turn; the rest follows in turns of its own. */
+  execute(orders: readonly KernelOrder[]): void {
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    }
+    for (const order of orders) this.#queue.push(order);
+    if (!this.#sliceQueued) this.#runSlice();
+  }
+
+  #runSlice(): void {
+    let budget = routesPerSlice;
+    while (!this.#closed && budget > 0) {
+      if (this.#scan) {
+        if (this.#stepScan(this.#scan)) continue;
+        break;
+      }
+      const order = this.#queue[this.#head];
+      if (!order) return;
+      if (order.kind === 'scanInterfaces') {
+        this.#head++;
+        this.#scanInterfaces('scan');
+      } else if (order.kind === 'scanKernel') {
+        this.#head++;
+        this.#startScan(order.table, order.family, 1);
+      } else {
+        budget -= this.#applyChanges(budget);
+      }
+    }
+    if (this.#closed || (!this.#scan && this.#head === this.#queue.length)) return;
+    this.#sliceQueued = true;
+    setImmediate(() => {
+      this.#sliceQueued = false;
+      this.#runSlice();
+    });
+  }
+
+  /** Sends the leading route changes of the queue, at most `limit`; returns how many. */
+  #applyChanges(limit: number): number {
+    const seqs: number[] = [];
+    const requests: RouteRequest[] = [];
+    const end = Math.min(this.#queue.length, this.#head + limit);
+    for (let i = this.#head; i < end; i++) {
+      const order = this.#queue[i]!;
+      if (order.kind === 'kernelInstall') {
+        requests.push({ change: order.replace ? 'replace' : 'add', route: order.route });
+      } else if (order.kind === 'kernelRemove') {
+        requests.push({ change: 'remove', route: order.route });
+      } else {
+        break;
+      }
+      seqs.push(order.seq);
+    }
+    this.#head += requests.length;
+    const errors = this.#socket.applyRoutes(requests);
+    this.#options.emit({
+      kind: 'kernelDone',
+      results: seqs.map((seq, i) => {
+        const error = errors[i];
+        return error ? { seq, error } : { seq };
+      }),
+    });
+    return requests.length;
+  }
+
+  #scanInterfaces(because: 'scan' | 'event'): void {
+    if (this.#closed) return;
+    // A route dump in progress owns the socket; the scan then uses one of its own.
+    const own = this.#scan ? RouteSocket.open() : undefined;
+    if (own && !own.ok) {
+      this.#options.report('error', `KIF: ${own.error.message}`);
+      return;
+    }
+    const socket = own ? own.value : this.#socket;
+    const links: Link[] = [];
+    const addresses: LinkAddress[] = [];
+    const error =
+      socket.dump(
+        encodeLinkDump,
+        (bytes, message) => {
+          const decoded = decodeLink(bytes, message);
+          if (decoded) links.push(decoded);
+        },
+        () => links.splice(0),
+      ) ??
+      socket.dump(
+        encodeAddressDump,
+        (bytes, message) => {
+          const decoded = decodeLinkAddress(bytes, message);
+          if (decoded) addresses.push(decoded);
+        },
+        () => addresses.splice(0),
+      );
+    if (own) socket.close();
+    if (error) {
+      this.#options.report('error', `KIF: cannot scan interfaces: ${error.message}`);
+      return;
+    }
+    this.#names = new Map(links.map((link) => [link.ifindex, link.name]));
+    const interfaces = interfaceFactsFor(links, addresses, readSendRedirects);
+    this.#options.emit({ kind: 'interfacesScanned', interfaces, because });
+  }
+
+  #startScan(table: number, family: Family, attempt: number): void {
+    this.#watched.add(`${family} ${table}`);
+    const routes: KernelRoute[] = [];
+    const dump = this.#socket.startDump(
+      (writer, seq) => encodeRouteDump(writer, seq, family, table),
+      (bytes, message) => {
+        const route = decodeRoute(bytes, message);
+        // Kernels without strict checking answer with every table.
+        if (route && route.table === table && route.family === family) routes.push(route);
+      },
+    );
+    this.#scan = { table, family, attempt, routes, dump };
+  }
+
+  /** True when the scan ended within this slice. */
+  #stepScan(scan: Scan): boolean {
+    const state = scan.dump.step(datagramsPerSlice);
+    if (state === 'more') return false;
+    this.#scan = undefined;
+    const { table, family, routes } = scan;
+    if (state === 'interrupted' && scan.attempt < scanAttempts) {
+      this.#startScan(table, family, scan.attempt + 1);
+      return true;
+    }
+    // A table that nobody has put a route into does not exist, which is not an error.
+    if (typeof state === 'object' && state.code !== 'ENOENT') {
+      this.#options.emit({ kind: 'kernelScanFailed', table, family, error: state });
+      return true;
+    }
+    this.#options.emit({ kind: 'kernelScanned', table, family, routes: this.#complete(routes) });
+    return true;
+  }
+
+  /** Adds interface names, and the next hops of routes that only name a next hop object. */
+  #complete(routes: readonly KernelRoute[]): readonly KernelRoute[] {
+    const needObjects = routes.some(
+      (r) => r.nexthopId !== undefined && r.dest === 'unicast' && r.nexthops.length === 0,
+    );
+    const objects = needObjects ? this.#readNexthopObjects() : new Map<number, NexthopObject>();
+    return routes.map((route) => this.#named(withObject(route, objects)));
+  }
+
+  #named(route: KernelRoute): KernelRoute {
+    if (route.nexthops.length === 0) return route;
+    const nexthops = route.nexthops.map((hop) => {
+      const name = this.#names.get(hop.ifindex);
+      return name === undefined ? hop : { ...hop, interface: name };
+    });
+    return { ...route, nexthops };
+  }
+
+  #readNexthopObjects(): Map<number, NexthopObject> {
+    const objects = new Map<number, NexthopObject>();
+    this.#socket.dump(
+      encodeNexthopDump,
+      (bytes, message) => {
+        const object = decodeNexthopObject(bytes, message);
+        if (object) objects.set(object.id, object);
+      },
+      () => objects.clear(),
+    );
+    return objects;
+  }
+
+  #reportChange(change: 'new' | 'removed', route: KernelRoute): void {
+    if (!this.#watched.has(`${route.family} ${route.table}`)) return;
+    this.#options.emit({ kind: 'kernelRouteChanged', change, route: this.#named(route) });
+  }
+}
+
+function withObject(route: KernelRoute, objects: ReadonlyMap<number, NexthopObject>): KernelRoute {
+  if (route.nexthopId === undefined || route.nexthops.length > 0) return route;
+  if (objects.get(route.nexthopId)?.blackhole) return { ...route, dest: 'blackhole' };
+  return { ...route, nexthops: resolveNexthopObject(route.nexthopId, objects) };
+}
+
+/** The kernel sends redirects when either the interface or "all" says so. */
+function readSendRedirects(name: string): boolean | undefined {
+  const own = readSysctl(`/proc/sys/net/ipv4/conf/${name}/send_redirects`);
+  const all = readSysctl('/proc/sys/net/ipv4/conf/all/send_redirects');
+  if (own === undefined && all === undefined) return undefined;
+  return own === '1' || all === '1';
+}
+
+function readSysctl(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,217 @@
+// A NETLINK_ROUTE socket for requests: dumps with strict checking and batches of route changes with
+// one answer per change. The kernel does the work inside send(2) and recv(2), so requests are
+// synchronous and never wait; long dumps are cut into steps by the caller. Events have a socket of
+// their own (monitor.ts).
+
+import { err, ok } from '@rookery/net';
+import type { Result } from '@rookery/net';
+import type { KernelRoute, PlatformError } from '@rookery/router';
+import * as c from '../constants.ts';
+import { encodeNetlinkAddress } from '../sockaddr.ts';
+import * as sys from '../sys.ts';
+import {
+  decodeAcknowledgement,
+  MessageWriter,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  readMessages,
+  readU32,
+} from './message.ts';
+import type { MessageHeader } from './message.ts';
+import { encodeRoute } from './route.ts';
+import type { RouteChange } from './route.ts';
+
+export interface RouteRequest {
+  readonly change: RouteChange;
+  readonly route: KernelRoute;
+}
+
+export type DumpVisitor = (bytes: Uint8Array, message: MessageHeader) => void;
+
+/** A dump in progress; call `step` until it is no longer 'more'. */
+export interface Dump {
+  /** Receives at most `datagrams` (about 32 KiB each). 'interrupted': the table changed meanwhile. */
+  step(datagrams: number): 'more' | 'done' | 'interrupted' | PlatformError;
+}
+
+/** Messages per send(2): beyond 64 the rate no longer grows, and the answers must fit the buffer. */
+const batchMessages = 128;
+const receiveBufferBytes = 1024 * 1024;
+const sendBufferBytes = 2 * 1024 * 1024;
+const EINVAL = 22;
+const ENOBUFS = 105;
+
+export class RouteSocket {
+  readonly fd: number;
+  /** Netlink port id: what the kernel writes into notifications about our own changes. */
+  readonly port: number;
+  readonly #writer = new MessageWriter();
+  readonly #buffer = new Uint8Array(65536);
+  #seq = 1;
+
+  private constructor(fd: number, port: number) {
+    this.fd = fd;
+    this.port = port;
+  }
+
+  /** Needs no privilege; changes do (CAP_NET_ADMIN) and then fail with EPERM one by one. */
+  static open(): Result<RouteSocket, PlatformError> {
+    const opened = openNetlink(0);
+    if (!opened.ok) return opened;
+    const fd = opened.value;
+    sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_EXT_ACK, 1);
+    sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1);
+    sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_GET_STRICT_CHK, 1);
+    setBufferSize(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, receiveBufferBytes);
+    setBufferSize(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, sendBufferBytes);
+    const name = sys.socketName(fd);
+    return ok(new RouteSocket(fd, name.ok ? readU32(name.value, 4) : 0));
+  }
+
+  close(): void {
+    sys.closeDescriptor(this.fd);
+  }
+
+  /** Starts a dump. Only one may be in progress on a socket, and no batch meanwhile. */
+  startDump(encode: (writer: MessageWriter, seq: number) => void, visit: DumpVisitor): Dump {
+    const seq = this.#nextSeq();
+    this.#writer.clear();
+    encode(this.#writer, seq);
+    const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
+    let failure = sent.ok ? undefined : sys.platformError('netlink dump', sent.errno);
+    let interrupted = false;
+    return {
+      step: (datagrams) => {
+        if (failure) return failure;
+        for (let i = 0; i < datagrams; i++) {
+          const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
+          if (!received.ok) {
+            failure = sys.platformError('netlink dump', received.errno);
+            return failure;
+          }
+          for (const message of readMessages(this.#buffer, received.value)) {
+            if (message.seq !== seq) continue;
+            if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
+            if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+              const ack = decodeAcknowledgement(this.#buffer, message);
+              if (ack.errno === 0) return interrupted ? 'interrupted' : 'done';
+              failure = refusal('netlink dump', ack.errno, ack.text);
+              return failure;
+            }
+            visit(this.#buffer, message);
+          }
+        }
+        return 'more';
+      },
+    };
+  }
+
+  /** A whole dump at once, for what is small (links, addresses). Repeats when interrupted. */
+  dump(
+    encode: (writer: MessageWriter, seq: number) => void,
+    visit: DumpVisitor,
+    restart: () => void,
+  ): PlatformError | undefined {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      restart();
+      const dump = this.startDump(encode, visit);
+      let state = dump.step(64);
+      while (state === 'more') state = dump.step(64);
+      if (state === 'done') return undefined;
+      if (state !== 'interrupted') return state;
+    }
+    return undefined;
+  }
+
+  /** Sends the changes in order; the result has one entry per request, `undefined` for success. */
+  applyRoutes(requests: readonly RouteRequest[]): (PlatformError | undefined)[] {
+    const results: (PlatformError | undefined)[] = [];
+    for (let from = 0; from < requests.length; from = results.length) {
+      results.push(...this.#sendBatch(requests, from));
+    }
+    return results;
+  }
+
+  #sendBatch(requests: readonly RouteRequest[], from: number): (PlatformError | undefined)[] {
+    const writer = this.#writer;
+    const firstSeq = this.#seq;
+    const results: (PlatformError | undefined)[] = [];
+    const limit = Math.min(requests.length, from + batchMessages);
+    writer.clear();
+    for (let i = from; i < limit; i++) {
+      const { change, route } = requests[i]!;
+      // A failed message answers for itself; only the last one needs to acknowledge success.
+      const written = encodeRoute(writer, this.#nextSeq(), route, change, i === limit - 1);
+      results.push(written ? undefined : refusal(operationFor(change), EINVAL, 'not a prefix'));
+    }
+    if (writer.size === 0) return results;
+    const sent = sys.sendBytes(this.fd, writer.bytes(), 0);
+    if (!sent.ok) {
+      return results.map((r) => r ?? sys.platformError('netlink send', sent.errno));
+    }
+    this.#collect(firstSeq, results, requests, from);
+    return results;
+  }
+
+  /** All answers are queued when send(2) returns; reads until there are none. */
+  #collect(
+    firstSeq: number,
+    results: (PlatformError | undefined)[],
+    requests: readonly RouteRequest[],
+    from: number,
+  ): void {
+    for (;;) {
+      const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
+      if (!received.ok) {
+        if (received.errno !== ENOBUFS) return;
+        // Answers were dropped: what is not known to have failed is reported as unknown.
+        results.forEach((result, i) => {
+          results[i] = result ?? sys.platformError('netlink receive', ENOBUFS);
+        });
+        continue;
+      }
+      for (const message of readMessages(this.#buffer, received.value)) {
+        if (message.type !== NLMSG_ERROR) continue;
+        const ack = decodeAcknowledgement(this.#buffer, message);
+        const index = (ack.seq - firstSeq) >>> 0;
+        if (index >= results.length || ack.errno === 0) continue;
+        const operation = operationFor(requests[from + index]!.change);
+        results[index] = refusal(operation, ack.errno, ack.text);
+      }
+    }
+  }
+
+  #nextSeq(): number {
+    const seq = this.#seq;
+    this.#seq = (this.#seq + 1) >>> 0;
+    return seq;
+  }
+}
+
+/** A bound netlink socket, subscribed to the RTMGRP_* bits in `groups`. */
+export function openNetlink(groups: number): Result<number, PlatformError> {
+  const opened = sys.openSocket(c.AF_NETLINK, c.SOCK_RAW | c.SOCK_CLOEXEC, c.NETLINK_ROUTE);
+  if (!opened.ok) return err(sys.platformError('netlink socket', opened.errno));
+  const bound = sys.bindSocket(opened.value, encodeNetlinkAddress(0, groups));
+  if (bound.ok) return ok(opened.value);
+  sys.closeDescriptor(opened.value);
+  return err(sys.platformError('netlink bind', bound.errno));
+}
+
+/** The privileged option first, which is not bound by the sysctl limit. */
+export function setBufferSize(fd: number, force: number, plain: number, bytes: number): void {
+  if (!sys.setOption(fd, c.SOL_SOCKET, force, bytes).ok) {
+    sys.setOption(fd, c.SOL_SOCKET, plain, bytes);
+  }
+}
+
+function operationFor(change: RouteChange): string {
+  return change === 'remove' ? 'route delete' : `route ${change}`;
+}
+
+/** The text is strerror's, which is what BIRD logs; the kernel's own explanation follows it. */
+function refusal(operation: string, errno: number, text: string | undefined): PlatformError {
+  const error = sys.platformError(operation, errno);
+  return text === undefined ? error : { ...error, operation: `${operation}: ${text}` };
+}

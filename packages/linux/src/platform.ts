@@ -1,0 +1,73 @@
+// The Linux side of the engine's contract: executes orders and emits facts. Orders about the kernel
+// are gathered per call so that one turn of the engine becomes one batch of netlink messages; TCP
+// orders run at once, in their order. Time, logging and BFD have executors of their own, given by
+// the composition root.
+
+import { networkInterfaces } from 'node:os';
+import { err, ok } from '@rookery/net';
+import type { Result } from '@rookery/net';
+import type { Fact, LogClass, Order, PlatformError } from '@rookery/router';
+import { Kernel } from './kernel.ts';
+import type { KernelOrder } from './kernel.ts';
+import { Tcp } from './tcp.ts';
+
+export interface PlatformOptions {
+  /** May be called inside `execute`; the caller queues. */
+  readonly emit: (fact: Fact) => void;
+  readonly log: (logClass: LogClass, text: string) => void;
+  /** Executes BFD orders. */
+  readonly bfd?: (order: BfdOrder) => void;
+}
+
+export type BfdOrder = Extract<Order, { kind: 'bfdRequest' | 'bfdRelease' }>;
+
+export interface Platform {
+  execute(orders: readonly Order[]): void;
+  /** Closes sockets; connections still send what they have. */
+  close(): void;
+}
+
+/** Opens netlink; TCP sockets come and go with orders. */
+export function openPlatform(options: PlatformOptions): Result<Platform, PlatformError> {
+  const { emit, log } = options;
+  const kernel = Kernel.open({ emit, report: log });
+  if (!kernel.ok) return err(kernel.error);
+  const tcp = new Tcp({ emit, report: log, ifindexOf });
+  return ok({
+    execute: (orders) => {
+      const kernelOrders: KernelOrder[] = [];
+      for (const order of orders) {
+        switch (order.kind) {
+          case 'scanInterfaces':
+          case 'scanKernel':
+          case 'kernelInstall':
+          case 'kernelRemove':
+            kernelOrders.push(order);
+            break;
+          case 'log':
+            log(order.class, order.text);
+            break;
+          case 'bfdRequest':
+          case 'bfdRelease':
+            options.bfd?.(order);
+            break;
+          default:
+            tcp.execute(order);
+        }
+      }
+      if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
+    },
+    close: () => {
+      tcp.close();
+      kernel.value.close();
+    },
+  });
+}
+
+/** Interface index from the scope of its link-local address; 0 when there is none. */
+function ifindexOf(name: string): number {
+  for (const entry of networkInterfaces()[name] ?? []) {
+    if (entry.family === 'IPv6' && entry.scopeid) return entry.scopeid;
+  }
+  return 0;
+}
