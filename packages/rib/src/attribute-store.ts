@@ -1,0 +1,257 @@
+// RouteAttributes interned to dense numbers. What is kept is the canonical octets and the few numbers
+// the decision process needs; the object is decoded when somebody asks (export filter, console) and
+// a small cache keeps the recent ones. A full table has about 130,000 distinct sets: as objects they
+// would cost more memory than all its prefixes. Numbers start at 1; 0 means "no attributes".
+
+import { AttributeCodec, NOT_ENCODABLE } from './attribute-codec.ts';
+import { AttributeFacts } from './attribute-facts.ts';
+import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
+import { growInt32, growUint32, nextCapacity } from './columns.ts';
+import type { RouteAttributes } from './route.ts';
+
+export interface AttributeStoreOptions {
+  /** Randomises the hash so that a peer cannot choose colliding attributes. */
+  readonly seed?: number;
+  /** Decoded objects kept, a power of two; 1024 unless told. */
+  readonly cachedObjects?: number;
+}
+
+export class AttributeStore {
+  /** Columns for the decision process; indexed by attributes number. */
+  readonly facts = new AttributeFacts();
+  readonly #seed: number;
+  readonly #codec = new AttributeCodec();
+  readonly #arena = new ByteArena();
+  #refs = new Int32Array(64);
+  #hashes = new Uint32Array(64);
+  #addresses = new Uint32Array(64);
+  /** Octets of the canonical form; -1 for a pinned object. */
+  #lengths = new Int32Array(64);
+  #births = new Uint32Array(64);
+  #limit = 1;
+  #size = 0;
+  #nextBirth = 1;
+  #free = 0;
+  #slots = new Int32Array(128);
+  /** Attributes without canonical octets (custom attributes, kernel metrics), by number and key. */
+  readonly #pinned = new Map<number, { readonly key: string; readonly value: RouteAttributes }>();
+  readonly #pinnedByKey = new Map<string, number>();
+  readonly #cachedNumbers: Int32Array;
+  readonly #cachedObjects: (RouteAttributes | undefined)[];
+
+  constructor(options: AttributeStoreOptions = {}) {
+    this.#seed = options.seed ?? 0;
+    const cached = options.cachedObjects ?? 1024;
+    this.#cachedNumbers = new Int32Array(cached);
+    this.#cachedObjects = Array.from({ length: cached }, () => undefined);
+  }
+
+  /** Distinct sets in the store. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Every number is below this: the size for arrays indexed by attributes number. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Octets of canonical forms, for memory figures. */
+  get storedBytes(): number {
+    return this.#arena.usedBytes;
+  }
+
+  /** The number of these attributes, with one reference that the caller owns. */
+  intern(attributes: RouteAttributes): number {
+    const length = this.#codec.encodeRoute(attributes);
+    if (length === NOT_ENCODABLE || length > MAX_BLOCK_BYTES) return this.#internPinned(attributes);
+    const bytes = this.#codec.bytes;
+    const hash = hashBytes(bytes, 0, length, this.#seed);
+    const mask = this.#slots.length - 1;
+    for (let i = hash & mask; ; i = (i + 1) & mask) {
+      const n = this.#slots[i]!;
+      if (n === 0) break;
+      if (
+        this.#hashes[n] === hash &&
+        this.#lengths[n] === length &&
+        this.#arena.equals(this.#addresses[n]!, bytes, 0, length)
+      ) {
+        this.#refs[n]!++;
+        return n;
+      }
+    }
+    const n = this.#create(attributes);
+    this.#hashes[n] = hash;
+    this.#lengths[n] = length;
+    this.#addresses[n] = this.#arena.store(bytes, 0, length);
+    this.#place(n);
+    this.#cache(n, attributes);
+    return n;
+  }
+
+  retain(n: number): void {
+    this.#refs[n]!++;
+  }
+
+  /** Drops a reference; the last one frees the number. */
+  release(n: number): void {
+    const refs = this.#refs[n]!;
+    if (refs <= 0) return;
+    this.#refs[n] = refs - 1;
+    if (refs === 1) this.#remove(n);
+  }
+
+  refsOf(n: number): number {
+    return this.#refs[n]!;
+  }
+
+  isLive(n: number): boolean {
+    return n > 0 && n < this.#limit && this.#refs[n]! > 0;
+  }
+
+  /** The attributes of a live number, decoded when they are not at hand. */
+  get(n: number): RouteAttributes {
+    const slot = n & (this.#cachedNumbers.length - 1);
+    if (this.#cachedNumbers[slot] === n) return this.#cachedObjects[slot]!;
+    const pinned = this.#pinned.get(n);
+    if (pinned) return pinned.value;
+    const address = this.#addresses[n]!;
+    const from = this.#arena.offsetOf(address);
+    const page = this.#arena.pageOf(address);
+    const attributes = this.#codec.decodeRoute(page, from, from + this.#lengths[n]!);
+    this.#cache(n, attributes);
+    return attributes;
+  }
+
+  /** A value that no two uses of the same number share: for caches keyed by number. */
+  birthOf(n: number): number {
+    return this.#births[n]!;
+  }
+
+  #internPinned(attributes: RouteAttributes): number {
+    const key = canonicalText(attributes);
+    const known = this.#pinnedByKey.get(key);
+    if (known !== undefined) {
+      this.#refs[known]!++;
+      return known;
+    }
+    const n = this.#create(attributes);
+    this.#lengths[n] = -1;
+    this.#pinned.set(n, { key, value: attributes });
+    this.#pinnedByKey.set(key, n);
+    return n;
+  }
+
+  #create(attributes: RouteAttributes): number {
+    let n = this.#free;
+    if (n !== 0) {
+      this.#free = this.#addresses[n]!;
+    } else {
+      n = this.#limit++;
+      if (n >= this.#refs.length) this.#grow(n + 1);
+    }
+    this.#refs[n] = 1;
+    this.#births[n] = this.#nextBirth;
+    // 0 is "never"; after four thousand million distinct sets the sequence starts again.
+    this.#nextBirth = (this.#nextBirth + 1) >>> 0 || 1;
+    this.facts.set(n, attributes);
+    this.#size++;
+    return n;
+  }
+
+  #grow(needed: number): void {
+    const capacity = nextCapacity(this.#refs.length, needed);
+    this.#refs = growInt32(this.#refs, capacity);
+    this.#hashes = growUint32(this.#hashes, capacity);
+    this.#addresses = growUint32(this.#addresses, capacity);
+    this.#lengths = growInt32(this.#lengths, capacity);
+    this.#births = growUint32(this.#births, capacity);
+    this.facts.ensure(capacity);
+  }
+
+  #place(n: number): void {
+    if (this.#size > this.#slots.length * 0.6) this.#rehash();
+    else placeByHash(this.#slots, this.#hashes[n]!, n);
+  }
+
+  #rehash(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    for (let n = 1; n < this.#limit; n++) {
+      if (this.#refs[n]! > 0 && this.#lengths[n] !== -1) {
+        placeByHash(this.#slots, this.#hashes[n]!, n);
+      }
+    }
+  }
+
+  #remove(n: number): void {
+    const pinned = this.#pinned.get(n);
+    if (pinned) {
+      this.#pinned.delete(n);
+      this.#pinnedByKey.delete(pinned.key);
+    } else {
+      this.#unlink(n);
+      this.#arena.free(this.#addresses[n]!, this.#lengths[n]!);
+    }
+    const slot = n & (this.#cachedNumbers.length - 1);
+    if (this.#cachedNumbers[slot] === n) {
+      this.#cachedNumbers[slot] = 0;
+      this.#cachedObjects[slot] = undefined;
+    }
+    this.facts.clear(n);
+    this.#births[n] = 0;
+    this.#addresses[n] = this.#free;
+    this.#free = n;
+    this.#size--;
+  }
+
+  #unlink(n: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let gap = this.#hashes[n]! & mask;
+    while (slots[gap] !== n) gap = (gap + 1) & mask;
+    for (let i = (gap + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
+      const home = this.#hashes[slots[i]!]! & mask;
+      if (((i - home) & mask) >= ((i - gap) & mask)) {
+        slots[gap] = slots[i]!;
+        gap = i;
+      }
+    }
+    slots[gap] = 0;
+  }
+
+  #cache(n: number, attributes: RouteAttributes): void {
+    const slot = n & (this.#cachedNumbers.length - 1);
+    this.#cachedNumbers[slot] = n;
+    this.#cachedObjects[slot] = attributes;
+  }
+}
+
+function placeByHash(slots: Int32Array, hash: number, n: number): void {
+  const mask = slots.length - 1;
+  let i = hash & mask;
+  while (slots[i] !== 0) i = (i + 1) & mask;
+  slots[i] = n;
+}
+
+/** JSON with sorted keys; octets, big and odd numbers are marked so that unequal values differ. */
+function canonicalText(value: unknown): string {
+  switch (typeof value) {
+    case 'bigint':
+      return `${value}n`;
+    case 'number':
+      return String(value);
+    case 'string':
+      return JSON.stringify(value);
+    case 'object': {
+      if (value === null) return 'null';
+      if (value instanceof Uint8Array) return `octets(${value.join()})`;
+      if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
+      const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+      entries.sort(([a], [b]) => (a < b ? -1 : 1));
+      const fields = entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalText(item)}`);
+      return `{${fields.join()}}`;
+    }
+    default:
+      return String(value);
+  }
+}

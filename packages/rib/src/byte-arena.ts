@@ -1,0 +1,111 @@
+// Storage for many small immutable byte strings: pages of 1 MiB, blocks in units of 8 octets, free
+// lists per block size. An address is one 32-bit number. Pages never move, so growth copies
+// nothing; blocks are not merged, because sizes of attribute blocks repeat.
+
+const PAGE_BYTES = 1 << 20;
+const UNIT = 8;
+const UNIT_BITS = 17;
+const UNIT_MASK = (1 << UNIT_BITS) - 1;
+
+/** The longest string that `store` takes, in octets. */
+export const MAX_BLOCK_BYTES = PAGE_BYTES;
+
+export class ByteArena {
+  readonly #pages: Uint8Array[] = [];
+  /** First free block by size in units; address + 1, 0 when none. */
+  readonly #free = new Map<number, number>();
+  /** Next unit of the last page. */
+  #next = PAGE_BYTES / UNIT;
+  #usedBytes = 0;
+
+  /** Octets in live blocks. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Octets of all pages. */
+  get capacityBytes(): number {
+    return this.#pages.length * PAGE_BYTES;
+  }
+
+  /** Copies `bytes[from, to)` in; at most `MAX_BLOCK_BYTES`. */
+  store(bytes: Uint8Array, from: number, to: number): number {
+    const units = Math.max(1, (to - from + UNIT - 1) >>> 3);
+    this.#usedBytes += units * UNIT;
+    const address = this.#take(units);
+    const page = this.#pages[address >>> UNIT_BITS]!;
+    let at = (address & UNIT_MASK) * UNIT;
+    for (let i = from; i < to; i++) page[at++] = bytes[i]!;
+    return address;
+  }
+
+  /** Gives a block of `length` octets back. */
+  free(address: number, length: number): void {
+    const units = Math.max(1, (length + UNIT - 1) >>> 3);
+    this.#usedBytes -= units * UNIT;
+    const page = this.pageOf(address);
+    const at = this.offsetOf(address);
+    const next = this.#free.get(units) ?? 0;
+    page[at] = next & 255;
+    page[at + 1] = (next >>> 8) & 255;
+    page[at + 2] = (next >>> 16) & 255;
+    page[at + 3] = next >>> 24;
+    // Address 0xffffffff cannot occur before 32 GiB, so address + 1 fits.
+    this.#free.set(units, address + 1);
+  }
+
+  /** The page that holds the block; read it from `offsetOf`. */
+  pageOf(address: number): Uint8Array {
+    return this.#pages[address >>> UNIT_BITS]!;
+  }
+
+  offsetOf(address: number): number {
+    return (address & UNIT_MASK) * UNIT;
+  }
+
+  /** True when the block at `address` equals `bytes[from, to)`; the lengths are known to be equal. */
+  equals(address: number, bytes: Uint8Array, from: number, to: number): boolean {
+    const page = this.#pages[address >>> UNIT_BITS]!;
+    let at = (address & UNIT_MASK) * UNIT;
+    for (let i = from; i < to; i++) if (page[at++] !== bytes[i]) return false;
+    return true;
+  }
+
+  #take(units: number): number {
+    const head = this.#free.get(units) ?? 0;
+    if (head !== 0) {
+      const address = head - 1;
+      const page = this.pageOf(address);
+      const at = this.offsetOf(address);
+      const next =
+        (page[at]! | (page[at + 1]! << 8) | (page[at + 2]! << 16) | (page[at + 3]! << 24)) >>> 0;
+      this.#free.set(units, next);
+      return address;
+    }
+    if (this.#next + units > PAGE_BYTES / UNIT) {
+      this.#pages.push(new Uint8Array(PAGE_BYTES));
+      this.#next = 0;
+    }
+    const address = (((this.#pages.length - 1) << UNIT_BITS) | this.#next) >>> 0;
+    this.#next += units;
+    return address;
+  }
+}
+
+/** Hash of `bytes[from, to)`, four octets at a time; unsigned. */
+export function hashBytes(bytes: Uint8Array, from: number, to: number, seed: number): number {
+  let h = seed ^ (to - from);
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    const word =
+      bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    h = Math.imul(h ^ word, 0x9e3779b1);
+    h ^= h >>> 15;
+  }
+  let tail = 0;
+  for (; i < to; i++) tail = (tail << 8) | bytes[i]!;
+  h = Math.imul(h ^ tail, 0x85ebca77);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae3d);
+  return (h ^ (h >>> 16)) >>> 0;
+}

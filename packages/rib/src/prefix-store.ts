@@ -1,0 +1,459 @@
+// Prefixes interned to dense net numbers: open addressing over typed arrays, one word and a length
+// per IPv4 prefix, four words and a length per IPv6 prefix, no object per prefix. Net numbers are
+// reference counted (tables, update groups and change logs each hold their own) and reused when
+// nobody holds them. Sorted and longest-match views are computed when asked for. Growth of the hash
+// is spread over later insertions, because a rehash of a million prefixes at once is a 30 ms pause.
+
+import { formatWords, parsePrefix } from '@rookery/net';
+import type { Family, ParsedPrefix, Prefix, Words } from '@rookery/net';
+import { growInt32, growUint16, growUint8, nextCapacity } from './columns.ts';
+import type { NetCursor } from './policy.ts';
+import { sortNets } from './prefix-sort.ts';
+
+/** Returned by the find functions when a prefix is not there. */
+export const NO_NET = -1;
+
+export interface PrefixStoreOptions {
+  /** Presizes the columns and the hash. */
+  readonly expectedNets?: number;
+  /** Randomises the hash so that a peer cannot choose colliding prefixes. */
+  readonly seed?: number;
+}
+
+const FREE_LENGTH = 255;
+/** A count that reaches this stays there: the number is never reused, which is only a small leak. */
+const STICKY_REFS = 65_535;
+const TOMBSTONE = -1;
+const MIGRATE_PER_INSERT = 16;
+
+export class PrefixStore {
+  readonly family: Family;
+  /** Words per prefix: 1 or 4. */
+  readonly width: 1 | 4;
+  readonly maxLength: 32 | 128;
+  readonly #seed: number;
+  #words: Int32Array;
+  #lengths: Uint8Array;
+  #refs: Uint16Array;
+  #limit = 0;
+  #size = 0;
+  /** Head of the list of free numbers, linked through the first word; -1 when empty. */
+  #free = -1;
+  /** Net number + 1 per hash slot, 0 when empty. */
+  #slots: Int32Array;
+  #shift: number;
+  /** The smaller hash that is being emptied into `#slots`, and how far. */
+  #oldSlots: Int32Array | undefined = undefined;
+  #oldShift = 0;
+  #migrated = 0;
+  readonly #perLength = new Uint32Array(129);
+
+  constructor(family: Family, options: PrefixStoreOptions = {}) {
+    this.family = family;
+    this.width = family === 'ipv4' ? 1 : 4;
+    this.maxLength = family === 'ipv4' ? 32 : 128;
+    this.#seed = options.seed ?? 0;
+    const nets = Math.max(64, options.expectedNets ?? 0);
+    this.#words = new Int32Array(nets * this.width);
+    this.#lengths = new Uint8Array(nets);
+    this.#refs = new Uint16Array(nets);
+    const bits = Math.max(7, Math.ceil(Math.log2(nets / 0.7)));
+    this.#slots = new Int32Array(2 ** bits);
+    this.#shift = 32 - bits;
+  }
+
+  /** Every net number is below this: the size for arrays indexed by net. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Prefixes in the store. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The number of an IPv4 prefix, new when it was not there. The word may be signed or unsigned,
+   * host bits must be zero. A new number has no reference: the first holder calls `retain`.
+   */
+  intern4(word: number, length: number): number {
+    const key = word | 0;
+    const net = this.find4(key, length);
+    if (net >= 0) return net;
+    const created = this.#create(length);
+    this.#words[created] = key;
+    this.#insert(created, hash4(key, length, this.#seed));
+    return created;
+  }
+
+  /** The number of an IPv6 prefix; see `intern4`. */
+  intern6(a: number, b: number, c: number, d: number, length: number): number {
+    const net = this.find6(a | 0, b | 0, c | 0, d | 0, length);
+    if (net >= 0) return net;
+    const created = this.#create(length);
+    const at = created * 4;
+    this.#words[at] = a;
+    this.#words[at + 1] = b;
+    this.#words[at + 2] = c;
+    this.#words[at + 3] = d;
+    this.#insert(created, hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed));
+    return created;
+  }
+
+  /** The number of a prefix given as words of this family. */
+  internWords(words: Words, length: number): number {
+    return this.width === 1
+      ? this.intern4(words[0]!, length)
+      : this.intern6(words[0]!, words[1]!, words[2]!, words[3]!, length);
+  }
+
+  /** The number of a prefix in text; `NO_NET` when malformed or of the other family. */
+  internText(prefix: Prefix): number {
+    const parsed = parsePrefix(prefix);
+    if (!parsed || parsed.family !== this.family) return NO_NET;
+    return this.internWords(parsed.words, parsed.length);
+  }
+
+  /** The number of an IPv4 prefix or `NO_NET`. */
+  find4(word: number, length: number): number {
+    const key = word | 0;
+    const hash = hash4(key, length, this.#seed);
+    const words = this.#words;
+    const lengths = this.#lengths;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let i = hash >>> this.#shift; ; i = (i + 1) & mask) {
+      const entry = slots[i]!;
+      if (entry === 0) break;
+      if (words[entry - 1] === key && lengths[entry - 1] === length) return entry - 1;
+    }
+    return this.#oldSlots === undefined ? NO_NET : this.#findOld4(key, length, hash);
+  }
+
+  /** The number of an IPv6 prefix or `NO_NET`. */
+  find6(a: number, b: number, c: number, d: number, length: number): number {
+    const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
+    const found = this.#probe6(this.#slots, hash >>> this.#shift, a, b, c, d, length);
+    if (found >= 0 || this.#oldSlots === undefined) return found;
+    return this.#probe6(this.#oldSlots, hash >>> this.#oldShift, a, b, c, d, length);
+  }
+
+  /** The number of a prefix given as words of this family, or `NO_NET`. */
+  findWords(words: Words, length: number): number {
+    if (words.length !== this.width) return NO_NET;
+    return this.width === 1
+      ? this.find4(words[0]!, length)
+      : this.find6(words[0]!, words[1]!, words[2]!, words[3]!, length);
+  }
+
+  /** The number of a prefix in text, or `NO_NET`. */
+  findText(prefix: Prefix): number {
+    const parsed = parsePrefix(prefix);
+    return parsed && parsed.family === this.family
+      ? this.findWords(parsed.words, parsed.length)
+      : NO_NET;
+  }
+
+  /** Adds a reference. */
+  retain(net: number): void {
+    const refs = this.#refs[net]!;
+    if (refs !== STICKY_REFS) this.#refs[net] = refs + 1;
+  }
+
+  /** Drops a reference; the last one frees the number. */
+  release(net: number): void {
+    const refs = this.#refs[net]!;
+    if (refs === STICKY_REFS || refs === 0) return;
+    this.#refs[net] = refs - 1;
+    if (refs === 1) this.#remove(net);
+  }
+
+  /** Frees a number that was interned but never retained; does nothing when somebody holds it. */
+  discard(net: number): void {
+    if (this.isLive(net) && this.#refs[net] === 0) this.#remove(net);
+  }
+
+  /** References held, for tests and consoles. */
+  refsOf(net: number): number {
+    return this.#refs[net]!;
+  }
+
+  isLive(net: number): boolean {
+    return net >= 0 && net < this.#limit && this.#lengths[net] !== FREE_LENGTH;
+  }
+
+  lengthOf(net: number): number {
+    return this.#lengths[net]!;
+  }
+
+  /** Word `index` (0, or 0-3 for IPv6) as a signed 32-bit number. */
+  wordOf(net: number, index: number): number {
+    return this.#words[net * this.width + index]!;
+  }
+
+  wordsOf(net: number): Words {
+    const at = net * this.width;
+    return Array.from(this.#words.subarray(at, at + this.width), (word) => word >>> 0);
+  }
+
+  textOf(net: number): Prefix {
+    return `${formatWords(this.wordsOf(net))}/${this.#lengths[net]!}`;
+  }
+
+  /** Points a filter's cursor at the prefix. */
+  moveCursor(cursor: NetCursor, net: number): void {
+    const words = this.#words;
+    cursor.family = this.family;
+    cursor.length = this.#lengths[net]!;
+    if (this.width === 1) {
+      cursor.a = words[net]! >>> 0;
+      return;
+    }
+    cursor.a = words[net * 4]! >>> 0;
+    cursor.b = words[net * 4 + 1]! >>> 0;
+    cursor.c = words[net * 4 + 2]! >>> 0;
+    cursor.d = words[net * 4 + 3]! >>> 0;
+  }
+
+  /** Address order, then shorter first: negative, zero or positive. */
+  compare(a: number, b: number): number {
+    for (let i = 0; i < this.width; i++) {
+      const left = this.wordOf(a, i) >>> 0;
+      const right = this.wordOf(b, i) >>> 0;
+      if (left !== right) return left < right ? -1 : 1;
+    }
+    return this.#lengths[a]! - this.#lengths[b]!;
+  }
+
+  /**
+   * The longest accepted prefix that covers the address (or the prefix address/`maxLength`), or
+   * `NO_NET`. Costs one probe for each prefix length that occurs in the store.
+   */
+  longestMatch(
+    address: Words,
+    accept: (net: number) => boolean,
+    maxLength: number = this.maxLength,
+  ): number {
+    if (address.length !== this.width) return NO_NET;
+    for (let length = maxLength; length >= 0; length--) {
+      if (this.#perLength[length] === 0) continue;
+      const net =
+        this.width === 1
+          ? this.find4(address[0]! & maskBits(length), length)
+          : this.find6(
+              address[0]! & maskBits(length),
+              address[1]! & maskBits(length - 32),
+              address[2]! & maskBits(length - 64),
+              address[3]! & maskBits(length - 96),
+              length,
+            );
+      if (net >= 0 && accept(net)) return net;
+    }
+    return NO_NET;
+  }
+
+  /** Accepted nets by address, then length. */
+  sortedNets(accept: (net: number) => boolean): Int32Array {
+    return sortNets(this.#collect(accept), this.#words, this.width, this.#lengths);
+  }
+
+  /** Accepted nets equal to or more specific than the prefix, sorted. */
+  netsWithin(prefix: ParsedPrefix, accept: (net: number) => boolean): Int32Array {
+    if (prefix.family !== this.family) return new Int32Array(0);
+    const inside = (net: number): boolean => {
+      if (this.#lengths[net]! < prefix.length) return false;
+      for (let i = 0; i < this.width; i++) {
+        const mask = maskBits(prefix.length - i * 32);
+        if (mask === 0) break;
+        if (((this.wordOf(net, i) ^ prefix.words[i]!) & mask) !== 0) return false;
+      }
+      return accept(net);
+    };
+    return sortNets(this.#collect(inside), this.#words, this.width, this.#lengths);
+  }
+
+  #collect(accept: (net: number) => boolean): Int32Array {
+    const nets = new Int32Array(this.#size);
+    let count = 0;
+    for (let net = 0; net < this.#limit; net++) {
+      if (this.#lengths[net] !== FREE_LENGTH && accept(net)) nets[count++] = net;
+    }
+    return nets.subarray(0, count);
+  }
+
+  #create(length: number): number {
+    let net = this.#free;
+    if (net >= 0) {
+      this.#free = this.#words[net * this.width]!;
+    } else {
+      net = this.#limit++;
+      if (net >= this.#lengths.length) this.#growColumns(net + 1);
+    }
+    this.#lengths[net] = length;
+    this.#refs[net] = 0;
+    this.#perLength[length]!++;
+    this.#size++;
+    return net;
+  }
+
+  #growColumns(needed: number): void {
+    const capacity = nextCapacity(this.#lengths.length, needed);
+    this.#words = growInt32(this.#words, capacity * this.width);
+    this.#lengths = growUint8(this.#lengths, capacity);
+    this.#refs = growUint16(this.#refs, capacity);
+  }
+
+  #insert(net: number, hash: number): void {
+    if (this.#oldSlots !== undefined) this.#migrate();
+    else if (this.#size > this.#slots.length * 0.7) this.#startMigration();
+    placeIn(this.#slots, hash >>> this.#shift, net);
+  }
+
+  #startMigration(): void {
+    this.#oldSlots = this.#slots;
+    this.#oldShift = this.#shift;
+    this.#migrated = 0;
+    this.#slots = new Int32Array(this.#oldSlots.length * 2);
+    this.#shift--;
+    this.#migrate();
+  }
+
+  #migrate(): void {
+    const old = this.#oldSlots!;
+    const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT);
+    for (let i = this.#migrated; i < end; i++) {
+      const entry = old[i]!;
+      if (entry > 0) placeIn(this.#slots, this.#hashOf(entry - 1) >>> this.#shift, entry - 1);
+      // The slot must stay occupied for probes of the old hash, but must not be found twice.
+      if (entry !== 0) old[i] = TOMBSTONE;
+    }
+    this.#migrated = end;
+    if (end === old.length) this.#oldSlots = undefined;
+  }
+
+  #remove(net: number): void {
+    const hash = this.#hashOf(net);
+    if (!this.#unlink(net, hash) && this.#oldSlots !== undefined) {
+      const old = this.#oldSlots;
+      const mask = old.length - 1;
+      let i = hash >>> this.#oldShift;
+      while (old[i] !== 0 && old[i] !== net + 1) i = (i + 1) & mask;
+      if (old[i] !== 0) old[i] = TOMBSTONE;
+    }
+    this.#perLength[this.#lengths[net]!]!--;
+    this.#lengths[net] = FREE_LENGTH;
+    this.#words[net * this.width] = this.#free;
+    this.#free = net;
+    this.#size--;
+  }
+
+  /** Takes the net out of the current hash, closing the gap (no tombstones there). */
+  #unlink(net: number, hash: number): boolean {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let gap = hash >>> this.#shift;
+    while (slots[gap] !== net + 1) {
+      if (slots[gap] === 0) return false;
+      gap = (gap + 1) & mask;
+    }
+    for (let i = (gap + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
+      const home = this.#hashOf(slots[i]! - 1) >>> this.#shift;
+      // The entry may move into the gap only when its home is not between the gap and itself.
+      if (((i - home) & mask) >= ((i - gap) & mask)) {
+        slots[gap] = slots[i]!;
+        gap = i;
+      }
+    }
+    slots[gap] = 0;
+    return true;
+  }
+
+  #hashOf(net: number): number {
+    const words = this.#words;
+    const length = this.#lengths[net]!;
+    if (this.width === 1) return hash4(words[net]!, length, this.#seed);
+    const at = net * 4;
+    return hash6(
+      words[at]!,
+      words[at + 1]!,
+      words[at + 2]!,
+      words[at + 3]!,
+      length,
+      this.#seed,
+    );
+  }
+
+  #findOld4(key: number, length: number, hash: number): number {
+    const slots = this.#oldSlots!;
+    const mask = slots.length - 1;
+    for (let i = hash >>> this.#oldShift; ; i = (i + 1) & mask) {
+      const entry = slots[i]!;
+      if (entry === 0) return NO_NET;
+      if (entry === TOMBSTONE) continue;
+      if (this.#words[entry - 1] === key && this.#lengths[entry - 1] === length) return entry - 1;
+    }
+  }
+
+  #probe6(
+    slots: Int32Array,
+    home: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    length: number,
+  ): number {
+    const words = this.#words;
+    const mask = slots.length - 1;
+    for (let i = home; ; i = (i + 1) & mask) {
+      const entry = slots[i]!;
+      if (entry === 0) return NO_NET;
+      if (entry === TOMBSTONE) continue;
+      const at = (entry - 1) * 4;
+      if (
+        words[at + 1] === (b | 0) &&
+        words[at] === (a | 0) &&
+        words[at + 2] === (c | 0) &&
+        words[at + 3] === (d | 0) &&
+        this.#lengths[entry - 1] === length
+      ) {
+        return entry - 1;
+      }
+    }
+  }
+}
+
+function placeIn(slots: Int32Array, home: number, net: number): void {
+  const mask = slots.length - 1;
+  let i = home;
+  while (slots[i] !== 0) i = (i + 1) & mask;
+  slots[i] = net + 1;
+}
+
+/** A mask of the leading `bits` of a word; 0 for none, all ones for 32 and more. */
+function maskBits(bits: number): number {
+  return bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits);
+}
+
+function hash4(word: number, length: number, seed: number): number {
+  let h = Math.imul(word ^ seed, 0x9e3779b1);
+  h ^= h >>> 15;
+  h = Math.imul(h ^ length, 0x85ebca77);
+  return h ^ (h >>> 13);
+}
+
+function hash6(
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  length: number,
+  seed: number,
+): number {
+  let h = Math.imul(a ^ seed, 0x9e3779b1);
+  h = Math.imul((h ^ (h >>> 15)) + b, 0x85ebca77);
+  h = Math.imul((h ^ (h >>> 13)) + c, 0xc2b2ae3d);
+  h = Math.imul((h ^ (h >>> 16)) + d, 0x27d4eb2f);
+  h = Math.imul((h ^ (h >>> 15)) + length, 0x9e3779b1);
+  return h ^ (h >>> 13);
+}
