@@ -1,0 +1,3 @@
+export * from './facts.ts';
+export * from './findings.ts';
+export * from './picture.ts';
