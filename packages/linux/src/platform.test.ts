@@ -1,0 +1,535 @@
+// The platform against a real kernel: this file runs itself again inside a network namespace of its
+// own, where the tests may do as they like. Without the right to make one they are skipped, visibly.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Fact, KernelRoute, Order, TcpOptions } from '@rookery/router';
+import { openPlatform } from './platform.ts';
+import type { Platform } from './platform.ts';
+
+const insideVariable = 'ROOKERY_TEST_NETNS';
+
+function defineTests(): void {
+  ip('link set lo up');
+  ip('link add v0 type veth peer name v1');
+  ip('address add 192.168.1.1/24 dev v0');
+  ip('address add 192.168.1.2/24 dev v0');
+  ip('address add 2001:db8:1::1/64 dev v0 nodad');
+  // Link-local addresses are usable at once.
+  writeFileSync('/proc/sys/net/ipv6/conf/v0/accept_dad', '0');
+  ip('link set v0 up');
+  ip('link set v1 up');
+  const world = new World();
+  after(() => world.close());
+
+  test('an interface scan has flags, addresses, scopes and sysctls', async () => {
+    world.execute({ kind: 'scanInterfaces' });
+    const fact = await world.next('interfacesScanned', (f) => f.because === 'scan');
+    const v0 = fact.interfaces.find((i) => i.name === 'v0')!;
+    assert.ok(v0.adminUp && v0.linkUp && v0.flags.broadcast && v0.flags.multicast);
+    assert.equal(v0.mtu, 1500);
+    assert.equal(typeof v0.sendRedirects, 'boolean');
+    assert.match(v0.macAddress!, /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+    assert.deepEqual(
+      v0.addresses.filter((a) => a.scope !== 'link'),
+      [
+        { address: '192.168.1.1', length: 24, scope: 'site', secondary: false },
+        { address: '192.168.1.2', length: 24, scope: 'site', secondary: true },
+        { address: '2001:db8:1::1', length: 64, scope: 'universe', secondary: false },
+      ],
+    );
+    const lo = fact.interfaces.find((i) => i.name === 'lo')!;
+    assert.ok(lo.flags.loopback);
+    assert.equal(lo.addresses[0]!.scope, 'host');
+  });
+
+  test('a link that changes is a fact without being asked for', async () => {
+    ip('link set v1 down');
+    await world.next('interfacesScanned', (f) =>
+      f.interfaces.some((i) => i.name === 'v0' && !i.linkUp && f.because === 'event'),
+    );
+    ip('link set v1 up');
+    await world.next('interfacesScanned', (f) =>
+      f.interfaces.some((i) => i.name === 'v0' && i.linkUp && f.because === 'event'),
+    );
+  });
+
+  for (const family of ['ipv4', 'ipv6'] as const) defineRouteTests(world, family);
+  defineTcpTests(world);
+}
+
+function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
+  const v4 = family === 'ipv4';
+  const net = v4 ? '192.168.2.1/32' : '2001:db8:2::1/128';
+  const gateway = (n: number): string => (v4 ? `192.168.1.${n}` : `2001:db8:1::${n}`);
+  const ifindex = Number(execFileSync('cat', ['/sys/class/net/v0/ifindex']));
+  const route = (over: Partial<KernelRoute>): KernelRoute => ({
+    family,
+    table: 254,
+    net,
+    protocol: 12,
+    metric: 32,
+    dest: 'unicast',
+    nexthops: [],
+    ...over,
+  });
+  const hop = (n: number): KernelRoute['nexthops'][number] => ({ gateway: gateway(n), ifindex });
+  const shapes: Readonly<Record<string, KernelRoute>> = {
+    one: route({ nexthops: [hop(32)] }),
+    other: route({ nexthops: [hop(33)] }),
+    three: route({ nexthops: [hop(32), hop(33), hop(34)] }),
+    two: route({ nexthops: [hop(33), { ...hop(34), weight: 3 }] }),
+    device: route({ nexthops: [{ ifindex }] }),
+    blackhole: route({ dest: 'blackhole' }),
+    unreachable: route({ dest: 'unreachable' }),
+  };
+
+  const scan = async (table = 254): Promise<readonly KernelRoute[]> => {
+    world.execute({ kind: 'scanKernel', table, family });
+    const fact = await world.next('kernelScanned', (f) => f.family === family && f.table === table);
+    return fact.routes.filter((r) => r.net === net);
+  };
+  const shapeOf = (r: KernelRoute): unknown => [
+    r.dest,
+    r.nexthops.map((h) => [h.gateway, h.interface, h.weight ?? 1]),
+  ];
+  const wanted = (r: KernelRoute): unknown => [
+    r.dest,
+    r.nexthops.map((h) => [h.gateway, 'v0', h.weight ?? 1]),
+  ];
+
+  test(`${family}: any kind of route replaces any other, leaving exactly one`, async () => {
+    for (const [fromName, from] of Object.entries(shapes)) {
+      for (const [toName, to] of Object.entries(shapes)) {
+        assert.equal(await world.change('install', from, false), undefined, fromName);
+        assert.equal(await world.change('install', to, true), undefined, `${fromName}→${toName}`);
+        assert.deepEqual((await scan()).map(shapeOf), [wanted(to)], `${fromName}→${toName}`);
+        assert.equal(await world.change('remove', to, false), undefined, toName);
+        assert.deepEqual(await scan(), []);
+      }
+    }
+  });
+
+  test(`${family}: a route of somebody else on our prefix and metric is refused, not replaced`, async () => {
+    ip(`${v4 ? '' : '-6 '}route add ${net} via ${gateway(99)} metric 32 proto static`);
+    const error = await world.change('install', shapes.one!, false);
+    assert.equal(error?.code, 'EEXIST');
+    assert.equal(error?.message, 'File exists');
+    const missing = await world.change('remove', shapes.one!, false);
+    assert.equal(missing?.code, 'ESRCH');
+    const [alien] = await scan();
+    assert.equal(alien?.protocol, 4);
+    ip(`${v4 ? '' : '-6 '}route delete ${net} via ${gateway(99)}`);
+  });
+
+  test(`${family}: one bad route in a batch fails alone, with the kernel's words`, async () => {
+    const orders: Order[] = [];
+    for (let i = 0; i < 300; i++) {
+      const bad = i === 150;
+      orders.push({
+        kind: 'kernelInstall',
+        seq: 1000 + i,
+        replace: false,
+        route: route({
+          table: 1000,
+          net: v4 ? `10.${i >> 8}.${i & 255}.0/24` : `2001:db8:${i.toString(16)}::/64`,
+          nexthops: bad
+            ? [{ gateway: v4 ? '198.51.100.1' : '2001:db8:ffff::1', ifindex }]
+            : [hop(32)],
+        }),
+      });
+    }
+    // IPv6 checks a gateway by route, and 2001:db8:ffff:: has none.
+    world.execute(...orders);
+    const failed: unknown[] = [];
+    const seen = new Set<number>();
+    while (seen.size < 300) {
+      const { results } = await world.next('kernelDone', () => true);
+      for (const result of results) {
+        seen.add(result.seq);
+        if (result.error) failed.push([result.seq, result.error.code]);
+      }
+    }
+    assert.deepEqual(failed, [[1150, v4 ? 'ENETUNREACH' : 'EHOSTUNREACH']]);
+    world.execute({ kind: 'scanKernel', table: 1000, family });
+    const scanned = await world.next(
+      'kernelScanned',
+      (f) => f.family === family && f.table === 1000,
+    );
+    assert.equal(scanned.routes.length, 299);
+    assert.ok(scanned.routes.every((r) => r.table === 1000));
+  });
+
+  test(`${family}: changes of others are facts, our own are not, an absent table is empty`, async () => {
+    await scan();
+    assert.deepEqual(await scan(4242), []);
+    assert.equal(await world.change('install', shapes.one!, false), undefined);
+    ip(`${v4 ? '' : '-6 '}route delete ${net} proto bird`);
+    const removed = await world.next('kernelRouteChanged', (f) => f.route.protocol === 12);
+    assert.equal(removed.change, 'removed', 'the first we hear of our route is its removal');
+    assert.equal(removed.route.nexthops[0]?.interface, 'v0');
+    ip(`${v4 ? '' : '-6 '}route add unreachable ${net} metric 77`);
+    const added = await world.next('kernelRouteChanged', (f) => f.route.metric === 77);
+    assert.deepEqual(
+      [added.change, added.route.dest, added.route.metric],
+      ['new', 'unreachable', 77],
+    );
+    ip(`${v4 ? '' : '-6 '}route delete unreachable ${net} metric 77`);
+    await world.next('kernelRouteChanged', (f) => f.change === 'removed');
+  });
+
+  test(`${family}: next hop objects are resolved, groups with weights`, async () => {
+    ip(`nexthop add id 11 via ${gateway(32)} dev v0`);
+    ip(`nexthop add id 12 via ${gateway(33)} dev v0`);
+    ip('nexthop add id 13 group 11/12,3');
+    ip(`${v4 ? '' : '-6 '}route add ${net} nhid 13 proto static`);
+    const compat = `/proc/sys/net/ipv4/nexthop_compat_mode`;
+    for (const mode of ['1', '0']) {
+      execFileSync('sh', ['-c', `echo ${mode} > ${compat}`]);
+      const [found] = await scan();
+      assert.equal(found?.nexthopId, 13);
+      assert.deepEqual(
+        found?.nexthops.map((h) => [h.gateway, h.weight ?? 1]),
+        [
+          [gateway(32), 1],
+          [gateway(33), 3],
+        ],
+        `compat mode ${mode}`,
+      );
+    }
+    execFileSync('sh', ['-c', `echo 1 > ${compat}`]);
+    ip('nexthop flush');
+  });
+}
+
+function defineTcpTests(world: World): void {
+  test('a refused connection says so', async () => {
+    const error = await failToConnect(world, '127.0.0.1', 1790, {});
+    assert.deepEqual(
+      [error.operation, error.code, error.message],
+      ['connect', 'ECONNREFUSED', 'Connection refused'],
+    );
+  });
+
+  test('an address that is not ours cannot be the source', async () => {
+    const error = await failToConnect(world, '127.0.0.1', 1790, { local: '198.51.100.9' });
+    assert.deepEqual([error.operation, error.code], ['bind', 'EADDRNOTAVAIL']);
+  });
+
+  for (const [local, remote] of [
+    ['192.168.1.2', '192.168.1.1'],
+    ['2001:db8:1::1', '::1'],
+  ] as const) {
+    test(`bytes both ways from ${local} with TTL, class and key`, async () => {
+      const family = remote.includes(':') ? 'ipv6' : 'ipv4';
+      const listener = await world.listen(family, 179, { ttl: 255, tos: 0xc0 });
+      const peer = `${local}/${family === 'ipv6' ? 128 : 32}`;
+      world.execute({ kind: 'setListenerKey', listener, peer, key: 'secret' });
+      const connection = world.id();
+      world.execute({
+        kind: 'tcpConnect',
+        connection,
+        remote,
+        remotePort: 179,
+        options: { local, ttl: 255, minTtl: 255, tos: 0xc0, md5Key: 'secret' },
+      });
+      const accepted = await world.next('tcpAccepted', (f) => f.listener === listener);
+      assert.ok(accepted.connection < 0);
+      assert.equal(accepted.remote, local);
+      const connected = await world.next('tcpConnected', (f) => f.connection === connection);
+      assert.deepEqual(
+        [connected.local, connected.remote, connected.remotePort],
+        [local, remote, 179],
+      );
+      assert.ok(connected.mss! > 500);
+      world.execute({
+        kind: 'tcpConfigure',
+        connection: accepted.connection,
+        options: { minTtl: 255 },
+      });
+      world.execute({ kind: 'tcpSend', connection, bytes: new Uint8Array([1, 2, 3]) });
+      const received = await world.next('tcpReceived', (f) => f.connection < 0);
+      assert.deepEqual([...received.bytes], [1, 2, 3]);
+      await world.next('tcpDrained', (f) => f.connection === connection);
+      world.execute({
+        kind: 'tcpSend',
+        connection: accepted.connection,
+        bytes: new Uint8Array([4]),
+      });
+      world.execute({ kind: 'tcpClose', connection: accepted.connection });
+      const answer = await world.next('tcpReceived', (f) => f.connection === connection);
+      assert.deepEqual([...answer.bytes], [4]);
+      const closed = await world.next('tcpClosed', (f) => f.connection === connection);
+      assert.equal(closed.error?.code, 'EOF');
+      world.execute({ kind: 'tcpCloseListener', listener });
+    });
+  }
+
+  test('a reset is told from an orderly end', async () => {
+    const listener = await world.listen('ipv4', 1791, {});
+    const connection = world.id();
+    world.execute({
+      kind: 'tcpConnect',
+      connection,
+      remote: '127.0.0.1',
+      remotePort: 1791,
+      options: {},
+    });
+    const accepted = await world.next('tcpAccepted', () => true);
+    await world.next('tcpConnected', () => true);
+    world.execute({ kind: 'tcpClose', connection: accepted.connection, reset: true });
+    const closed = await world.next('tcpClosed', (f) => f.connection === connection);
+    assert.deepEqual(
+      [closed.error?.code, closed.error?.message],
+      ['ECONNRESET', 'Connection reset by peer'],
+    );
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('a wrong key and a low TTL get no connection; the right ones beside them do', async () => {
+    const listener = await world.listen('ipv4', 1792, { minTtl: 255 });
+    world.execute({ kind: 'setListenerKey', listener, peer: '127.0.0.0/8', key: 'right' });
+    const attempt = (options: TcpOptions): number => {
+      const connection = world.id();
+      world.execute({
+        kind: 'tcpConnect',
+        connection,
+        remote: '127.0.0.1',
+        remotePort: 1792,
+        options,
+      });
+      return connection;
+    };
+    const silent = [
+      attempt({ local: '127.0.0.2', ttl: 255, md5Key: 'wrong' }),
+      attempt({ local: '127.0.0.3', ttl: 255 }),
+      attempt({ local: '127.0.0.4', ttl: 64, md5Key: 'right' }),
+    ];
+    // Sent last, so its arrival proves that the others were dropped and not merely late.
+    const good = attempt({ local: '127.0.0.5', ttl: 255, md5Key: 'right' });
+    const accepted = await world.next('tcpAccepted', () => true);
+    assert.equal(accepted.remote, '127.0.0.5');
+    await world.next('tcpConnected', (f) => f.connection === good);
+    assert.equal(world.count('tcpAccepted'), 0);
+    for (const connection of silent) world.execute({ kind: 'tcpClose', connection });
+    world.execute({ kind: 'tcpClose', connection: good });
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('a key that the kernel refuses fails the connection, and shuts its peer out', async () => {
+    const error = await failToConnect(world, '127.0.0.1', 1793, { md5Key: 'x'.repeat(81) });
+    assert.deepEqual([error.operation, error.code], ['TCP MD5', 'EINVAL']);
+    const listener = await world.listen('ipv4', 1793, {});
+    world.execute({
+      kind: 'setListenerKey',
+      listener,
+      peer: '127.0.0.1/32',
+      key: 'x'.repeat(81),
+    });
+    assert.match(world.logs.at(-1)!, /^error Cannot set the TCP MD5 key for 127\.0\.0\.1\/32/);
+    const connection = world.id();
+    world.execute({
+      kind: 'tcpConnect',
+      connection,
+      remote: '127.0.0.1',
+      remotePort: 1793,
+      options: {},
+    });
+    // The reset may overtake the news of the connection.
+    const ended = await world.next(
+      ['tcpClosed', 'tcpConnectFailed'],
+      (f) => f.connection === connection,
+    );
+    assert.equal(ended.error?.code, 'ECONNRESET');
+    assert.equal(world.count('tcpAccepted'), 0);
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('a port in use is reported', async () => {
+    const first = await world.listen('ipv4', 1794, {});
+    const second = world.id();
+    world.execute({ kind: 'tcpListen', listener: second, family: 'ipv4', port: 1794, options: {} });
+    const failed = await world.next('tcpListenFailed', (f) => f.listener === second);
+    assert.deepEqual(
+      [failed.error.code, failed.error.message],
+      ['EADDRINUSE', 'Address already in use'],
+    );
+    world.execute({ kind: 'tcpCloseListener', listener: first });
+  });
+
+  test('a link-local neighbor is reached over its interface', async () => {
+    world.execute({ kind: 'scanInterfaces' });
+    const fact = await world.next('interfacesScanned', (f) => f.because === 'scan');
+    const v0 = fact.interfaces.find((i) => i.name === 'v0')!;
+    const own = v0.addresses.find((a) => a.scope === 'link')!.address;
+    const listener = await world.listen('ipv6', 1795, {});
+    const connection = world.id();
+    world.execute({
+      kind: 'tcpConnect',
+      connection,
+      remote: own,
+      remotePort: 1795,
+      options: { interface: 'v0', local: own },
+    });
+    const accepted = await world.next('tcpAccepted', () => true);
+    assert.deepEqual([accepted.remote, accepted.interface], [own, 'v0']);
+    await world.next('tcpConnected', (f) => f.connection === connection);
+    world.execute({ kind: 'tcpClose', connection });
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('a peer that does not read fills its own queue only, up to a bound', async () => {
+    const listener = await world.listen('ipv4', 1796, {});
+    const stuck = spawn(process.execPath, [
+      '-e',
+      "const s=require('net').connect(1796,'127.0.0.1');s.on('connect',()=>s.pause());s.on('error',()=>{})",
+    ]);
+    const accepted = await world.next('tcpAccepted', () => true);
+    const megabyte = new Uint8Array(1024 * 1024);
+    for (let i = 0; i < 100; i++) {
+      world.execute({ kind: 'tcpSend', connection: accepted.connection, bytes: megabyte });
+    }
+    const closed = await world.next('tcpClosed', (f) => f.connection === accepted.connection);
+    assert.equal(closed.error?.code, 'ENOBUFS');
+    stuck.kill();
+    await once(stuck, 'close');
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+}
+
+async function failToConnect(
+  world: World,
+  remote: string,
+  remotePort: number,
+  options: TcpOptions,
+): Promise<{ operation: string; code: string; message: string }> {
+  const connection = world.id();
+  world.execute({ kind: 'tcpConnect', connection, remote, remotePort, options });
+  const fact = await world.next('tcpConnectFailed', (f) => f.connection === connection);
+  return fact.error;
+}
+
+type FactOf<K extends Fact['kind']> = Extract<Fact, { kind: K }>;
+
+/** A platform whose facts can be waited for, in order. */
+class World {
+  readonly logs: string[] = [];
+  readonly #platform: Platform;
+  #facts: Fact[] = [];
+  #wake: (() => void) | undefined;
+  #ids = 1;
+
+  constructor() {
+    const opened = openPlatform({
+      emit: (fact) => {
+        this.#facts.push(fact);
+        this.#wake?.();
+      },
+      log: (logClass, text) => this.logs.push(`${logClass} ${text}`),
+    });
+    assert.ok(opened.ok);
+    this.#platform = opened.value;
+  }
+
+  close(): void {
+    this.#platform.close();
+  }
+
+  id(): number {
+    return this.#ids++;
+  }
+
+  execute(...orders: Order[]): void {
+    this.#platform.execute(orders);
+  }
+
+  count(kind: Fact['kind']): number {
+    return this.#facts.filter((f) => f.kind === kind).length;
+  }
+
+  /** Takes the first matching fact; waits for it at most five seconds. */
+  async next<K extends Fact['kind']>(
+    kind: K | readonly K[],
+    matches: (fact: FactOf<K>) => boolean,
+  ): Promise<FactOf<K>> {
+    const signal = AbortSignal.timeout(5000);
+    for (;;) {
+      const index = this.#facts.findIndex(
+        (f) => [kind].flat().includes(f.kind as K) && matches(f as FactOf<K>),
+      );
+      if (index >= 0) return this.#facts.splice(index, 1)[0] as FactOf<K>;
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        signal.onabort = () => {
+          const kinds = this.#facts.map((f) => f.kind).join(' ');
+          reject(
+            new Error(`no ${String(kind)}; there are: ${kinds}; log: ${this.logs.join(' | ')}`),
+          );
+        };
+      });
+    }
+  }
+
+  async listen(
+    family: 'ipv4' | 'ipv6',
+    port: number,
+    options: { ttl?: number; minTtl?: number; tos?: number },
+  ): Promise<number> {
+    const listener = this.id();
+    this.execute({ kind: 'tcpListen', listener, family, port, options });
+    await this.next('tcpListening', (f) => f.listener === listener);
+    return listener;
+  }
+
+  async change(
+    kind: 'install' | 'remove',
+    route: KernelRoute,
+    replace: boolean,
+  ): Promise<{ code: string; message: string } | undefined> {
+    const seq = this.id();
+    this.execute(
+      kind === 'install'
+        ? { kind: 'kernelInstall', seq, route, replace }
+        : { kind: 'kernelRemove', seq, route },
+    );
+    const { results } = await this.next('kernelDone', (f) => f.results.some((r) => r.seq === seq));
+    return results.find((r) => r.seq === seq)?.error;
+  }
+}
+
+function ip(args: string): void {
+  execFileSync('ip', args.split(' '), { stdio: 'pipe' });
+}
+
+if (process.env[insideVariable] === undefined) {
+  test('the platform in a namespace of its own', async (t) => {
+    const name = `rk-linux-${process.pid}`;
+    const added = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
+    if (added.status !== 0) {
+      t.skip(`cannot make a network namespace: ${added.stderr || String(added.error)}`);
+      return;
+    }
+    try {
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      const child = spawn(
+        'ip',
+        ['netns', 'exec', name, process.execPath, fileURLToPath(import.meta.url)],
+        { env: { ...env, [insideVariable]: name }, stdio: 'pipe' },
+      );
+      let output = '';
+      child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+      child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
+      const [code] = (await once(child, 'close')) as [number];
+      assert.equal(code, 0, output);
+      assert.match(output, /pass [1-9]/);
+    } finally {
+      spawnSync('ip', ['netns', 'delete', name]);
+    }
+  });
+} else {
+  defineTests();
+}
