@@ -169,17 +169,23 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
     assert.deepEqual(await scan(4242), []);
     assert.equal(await world.change('install', shapes.one!, false), undefined);
     ip(`${v4 ? '' : '-6 '}route delete ${net} proto bird`);
-    const removed = await world.next('kernelRouteChanged', (f) => f.route.protocol === 12);
+    const removed = await world.next(
+      'kernelRouteChanged',
+      (f) => f.route.protocol === 12 && f.route.net === net,
+    );
     assert.equal(removed.change, 'removed', 'the first we hear of our route is its removal');
     assert.equal(removed.route.nexthops[0]?.interface, 'v0');
     ip(`${v4 ? '' : '-6 '}route add unreachable ${net} metric 77`);
-    const added = await world.next('kernelRouteChanged', (f) => f.route.metric === 77);
+    const added = await world.next(
+      'kernelRouteChanged',
+      (f) => f.route.metric === 77 && f.route.net === net,
+    );
     assert.deepEqual(
       [added.change, added.route.dest, added.route.metric],
       ['new', 'unreachable', 77],
     );
     ip(`${v4 ? '' : '-6 '}route delete unreachable ${net} metric 77`);
-    await world.next('kernelRouteChanged', (f) => f.change === 'removed');
+    await world.next('kernelRouteChanged', (f) => f.change === 'removed' && f.route.metric === 77);
   });
 
   test(`${family}: next hop objects are resolved, groups with weights`, async () => {
