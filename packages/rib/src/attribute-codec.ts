@@ -6,7 +6,14 @@
 import { addressFromBytes, parseWords } from '@rookery/net';
 import type { AsPathSegment, Origin, PathAttributes, UnknownAttribute } from '@rookery/bgp';
 import type { IpAddress } from '@rookery/net';
-import type { Dest, KernelAttributes, Nexthop, RouteAttributes, RouteSource, Scope } from './route.ts';
+import type {
+  Dest,
+  KernelAttributes,
+  Nexthop,
+  RouteAttributes,
+  RouteSource,
+  Scope,
+} from './route.ts';
 
 /** Returned by `encodeRoute` for attributes that have no octets. */
 export const NOT_ENCODABLE = -1;

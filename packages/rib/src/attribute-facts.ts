@@ -19,6 +19,9 @@ export const FACT = {
   bgp: 128,
 } as const;
 
+/** Ranks after every metric that an IGP gives. */
+const UNKNOWN_METRIC = 0x80000000;
+
 export class AttributeFacts {
   /** FACT bits. */
   flags = new Uint8Array(64);
@@ -68,7 +71,7 @@ export class AttributeFacts {
     this.flags[n] = flags;
     this.preference[n] = attributes.preference;
     this.source[n] = SOURCES.indexOf(attributes.source);
-    this.igpMetric[n] = Math.min(igpMetric ?? 0, 0xffffffff);
+    this.igpMetric[n] = Math.min(igpMetric ?? UNKNOWN_METRIC, 0xffffffff);
     // RFC 4271 §5.1.1 makes ORIGIN mandatory; a local route without it ranks as incomplete.
     this.origin[n] = bgp?.origin ?? 2;
     this.pathLength[n] = bgp ? pathLengthOf(bgp.asPath) : 0;

@@ -97,8 +97,7 @@ export function hashBytes(bytes: Uint8Array, from: number, to: number, seed: num
   let h = seed ^ (to - from);
   let i = from;
   for (; i + 4 <= to; i += 4) {
-    const word =
-      bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    const word = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     h = Math.imul(h ^ word, 0x9e3779b1);
     h ^= h >>> 15;
   }

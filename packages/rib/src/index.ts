@@ -1,4 +1,13 @@
+export * from './attribute-memo.ts';
 export * from './attribute-store.ts';
+export * from './best-path.ts';
+export * from './change-log.ts';
+export * from './multipath.ts';
+export { PATH_FLAG } from './path-columns.ts';
 export * from './policy.ts';
 export * from './prefix-store.ts';
 export * from './route.ts';
+export * from './source-table.ts';
+export * from './table.ts';
+export * from './table-walks.ts';
+export * from './wire-attribute-cache.ts';

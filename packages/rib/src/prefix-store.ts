@@ -373,14 +373,7 @@ export class PrefixStore {
     const length = this.#lengths[net]!;
     if (this.width === 1) return hash4(words[net]!, length, this.#seed);
     const at = net * 4;
-    return hash6(
-      words[at]!,
-      words[at + 1]!,
-      words[at + 2]!,
-      words[at + 3]!,
-      length,
-      this.#seed,
-    );
+    return hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, length, this.#seed);
   }
 
   #findOld4(key: number, length: number, hash: number): number {
@@ -442,14 +435,7 @@ function hash4(word: number, length: number, seed: number): number {
   return h ^ (h >>> 13);
 }
 
-function hash6(
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-  length: number,
-  seed: number,
-): number {
+function hash6(a: number, b: number, c: number, d: number, length: number, seed: number): number {
   let h = Math.imul(a ^ seed, 0x9e3779b1);
   h = Math.imul((h ^ (h >>> 15)) + b, 0x85ebca77);
   h = Math.imul((h ^ (h >>> 13)) + c, 0xc2b2ae3d);

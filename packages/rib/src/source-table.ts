@@ -1,7 +1,8 @@
 // Where routes come from: protocol instances, and for BGP the peer behind each. Sources are dense
 // numbers from 1; the decision process reads the columns, consoles read the facts.
 
-import type { IpAddress } from '@rookery/net';
+import { parseWords } from '@rookery/net';
+import type { IpAddress, Words } from '@rookery/net';
 
 /** How two BGP paths are compared; BIRD's protocol options of the same name. */
 export interface BestPathOptions {
@@ -67,6 +68,8 @@ export class SourceTable {
   readonly options: number[] = [0];
   readonly defaultMed: number[] = [0];
   readonly defaultLocalPref: number[] = [0];
+  /** The peer's address; empty for sources that are no BGP peers. */
+  readonly address: Words[] = [[]];
 
   /** Every source number is below this. */
   get limit(): number {
@@ -92,6 +95,7 @@ export class SourceTable {
     this.options[source] = options ? optionBits(options) : 0;
     this.defaultMed[source] = options?.defaultMed ?? 0;
     this.defaultLocalPref[source] = options?.defaultLocalPref ?? 100;
+    this.address[source] = peer ? (parseWords(peer.address) ?? []) : [];
   }
 
   /** Frees the number. No table and no update group may have routes of it any more. */
