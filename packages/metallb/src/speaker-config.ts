@@ -1,0 +1,369 @@
+// The RouterConfig of a node: device, one static protocol per family that originates the announced
+// prefixes, and one BGP protocol per BGPPeer, named after it. Node-side facts are those of MetalLB's
+// FRR: active only (it listens nowhere), accepts nothing, MED 0 and origin IGP on what it sends,
+// next hop self. What is announced to whom travels with the originated routes; the export policy of
+// a peer never changes, so a service that comes or goes touches one route and no session.
+
+import { familyOf, parseAddress } from '@rookery/net';
+import type { Family, IpAddress } from '@rookery/net';
+import type { PathAttributes } from '@rookery/bgp';
+import type { Policy, RouteAttributes } from '@rookery/rib';
+import type {
+  BfdConfig,
+  BfdInterfaceConfig,
+  BgpChannelConfig,
+  BgpConfig,
+  ChannelConfig,
+  DeviceConfig,
+  RouterConfig,
+  StaticConfig,
+  StaticRoute,
+} from '@rookery/router';
+import { peersOfNode } from './announcements.ts';
+import { renderCommunity } from './community.ts';
+import type { Config, Peer } from './config.ts';
+import type { Node } from './kubernetes.ts';
+import type { PlannedAttributes, PlannedPrefix } from './node-plan.ts';
+import type { BfdProfile } from './resources.ts';
+import { DEFAULT_CONNECT_TIME_SEC, timersFor } from './timers.ts';
+
+/** A peer that cannot be spoken to, with the reason. */
+export interface PeerProblem {
+  readonly peer: string;
+  readonly message: string;
+}
+
+/** The node as the engine must run it, and the peers that it cannot serve. */
+export interface SpeakerPlan {
+  readonly router: RouterConfig;
+  readonly problems: readonly PeerProblem[];
+}
+
+/** Name of the attribute that lists peers, where not all of them get the same. */
+const PEERS_ATTRIBUTE = 'metallb_peers';
+
+/** Derives the engine's configuration of this node. */
+export function speakerRouterConfigFor(
+  node: Node,
+  config: Config,
+  plan: readonly PlannedPrefix[],
+): SpeakerPlan {
+  const peers = peersOfNode(config, node);
+  const problems: PeerProblem[] = [];
+  const sessions: BgpConfig[] = [];
+  for (const peer of peers) {
+    if (peer.address === undefined) {
+      problems.push({
+        peer: peer.name,
+        message:
+          `BGPPeer ${peer.name}: a session over an interface without an address ` +
+          `(interface ${peer.interface}) is not possible yet; set spec.peerAddress`,
+      });
+      continue;
+    }
+    sessions.push(bgpFor(peer, peer.address, config));
+  }
+  const served = new Set(sessions.map((session) => session.name));
+  return { router: routerFor(node, peers, sessions, originate(plan, served)), problems };
+}
+
+/** The peers' routerID (one per node by validation), else the node's address, else made of its name. */
+export function routerIdFor(node: Node, peers: readonly Peer[]): IpAddress {
+  const configured = peers.find((peer) => peer.routerId !== undefined)?.routerId;
+  return configured ?? nodeAddress(node, 'ipv4') ?? hashedRouterId(node.metadata.name);
+}
+
+/** The node's InternalIP of that family, else any address of it. */
+export function nodeAddress(node: Node, family: Family): IpAddress | undefined {
+  const addresses = node.addresses
+    .toSorted((a, b) => Number(b.type === 'InternalIP') - Number(a.type === 'InternalIP'))
+    .map((entry) => parseAddress(entry.address));
+  return addresses.find((address) => address !== undefined && familyOf(address) === family);
+}
+
+function routerFor(
+  node: Node,
+  peers: readonly Peer[],
+  sessions: readonly BgpConfig[],
+  routes: Readonly<Record<Family, readonly StaticRoute[]>>,
+): RouterConfig {
+  const usesBfd = sessions.some((session) => session.bfd !== undefined);
+  const time = { format: '%T.%3f', limitSec: 72_000, oldFormat: '%F' };
+  return {
+    routerId: routerIdFor(node, peers),
+    routerIdFrom: [],
+    hostname: node.metadata.name,
+    tables: [
+      { name: 'master4', netType: 'ipv4', sorted: false },
+      { name: 'master6', netType: 'ipv6', sorted: false },
+    ],
+    protocols: [
+      DEVICE,
+      ...(usesBfd ? [BFD] : []),
+      staticFor('ipv4', routes.ipv4),
+      staticFor('ipv6', routes.ipv6),
+      ...sessions,
+    ],
+    logs: [
+      {
+        sink: { kind: 'stderr' },
+        classes: ['info', 'remote', 'warning', 'error', 'auth', 'fatal', 'bug'],
+      },
+    ],
+    timeFormats: { route: time, protocol: time, base: time, log: time },
+    debugCommands: 0,
+    debugTables: [],
+    gracefulRestartWaitSec: 240,
+    symbols: [],
+    sockets: [],
+  };
+}
+
+function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
+  const timers = timersFor(peer);
+  const localAs = peer.localAsn ?? peer.myAsn;
+  const internal =
+    typeof peer.remoteAs === 'number' ? peer.remoteAs === localAs : peer.remoteAs === 'internal';
+  const connectTimeSec = peer.connectTimeSec ?? DEFAULT_CONNECT_TIME_SEC;
+  const profile =
+    peer.bfdProfile === undefined ? undefined : config.bfdProfiles.get(peer.bfdProfile);
+  return {
+    kind: 'bgp',
+    name: peer.name,
+    disabled: false,
+    debug: [],
+    description: `BGPPeer ${peer.metadata.namespace}/${peer.name}`,
+    ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
+    localAs,
+    ...(peer.sourceAddress === undefined ? {} : { localAddress: peer.sourceAddress }),
+    // Port 0: no listening socket, as MetalLB's `bgpd -p 0`; a CNI may own 179 on this node.
+    localPort: 0,
+    neighborAddress: address,
+    neighborAs: typeof peer.remoteAs === 'number' ? peer.remoteAs : 0,
+    peerType: internal ? 'internal' : 'external',
+    neighborPort: peer.port,
+    // FRR: TTL 1 and a connected neighbor for eBGP, TTL 255 for iBGP and ebgp-multihop.
+    ...(internal || peer.ebgpMultihop ? { multihop: 255 } : {}),
+    strictBind: false,
+    passive: false,
+    dynamicName: '',
+    dynamicNameDigits: 0,
+    checkLink: true,
+    ...(peer.password === undefined ? {} : { password: peer.password }),
+    ttlSecurity: false,
+    holdTimeSec: timers.holdTimeSec,
+    startupHoldTimeSec: timers.holdTimeSec === 0 ? 240 : Math.max(timers.holdTimeSec, 30),
+    keepaliveTimeSec: timers.keepaliveTimeSec,
+    minHoldTimeSec: 0,
+    // Nobody dials us, so there is no collision to wait for.
+    connectDelayTimeSec: 0,
+    connectRetryTimeSec: connectTimeSec,
+    // A node must be back in service within seconds of its return, whatever ended the session.
+    errorWaitTimeMinSec: 1,
+    errorWaitTimeMaxSec: Math.max(1, Math.min(connectTimeSec, 10)),
+    errorForgetTimeSec: 300,
+    disableAfterError: false,
+    disableAfterCease: [],
+    pathMetric: true,
+    medMetric: false,
+    deterministicMed: false,
+    igpMetric: true,
+    preferOlder: false,
+    defaultMed: 0,
+    defaultLocalPref: 100,
+    enforceFirstAs: true,
+    allowLocalAs: 0,
+    allowBgpLocalPref: false,
+    allowBgpMed: true,
+    allowAsSets: true,
+    interpretCommunities: true,
+    requireRoles: false,
+    rsClient: false,
+    rrClient: false,
+    confederationMember: false,
+    capabilities: true,
+    enableRouteRefresh: true,
+    enableEnhancedRouteRefresh: true,
+    enableAs4: true,
+    enableExtendedMessages: true,
+    advertiseHostname: true,
+    // "aware" without families: the router must not keep the routes of a node that died.
+    gracefulRestart: peer.gracefulRestart ? 'on' : 'aware',
+    gracefulRestartTimeSec: 120,
+    longLivedGracefulRestart: 'aware',
+    longLivedStaleTimeSec: 0,
+    requireCapabilities: [],
+    ...(peer.bfdProfile === undefined ? {} : { bfd: { ...bfdOptions(profile), graceful: false } }),
+    // Both families on every session, as MetalLB up to 0.14.9 and the post's output have it.
+    channels: CHANNEL_FAMILIES.filter(
+      (family) => !peer.disableMp || family === familyOf(address),
+    ).map((family) => bgpChannel(family, peer)),
+  };
+}
+
+function bgpChannel(family: Family, peer: Peer): BgpChannelConfig {
+  return {
+    ...channel(family, NOTHING, exportPolicy(peer.name)),
+    mandatory: false,
+    nextHopSelf: 'all',
+    nextHopKeep: 'off',
+    gateway: 'direct',
+    extendedNextHop: peer.dualStack,
+    addPaths: 'off',
+    importTable: false,
+    exportTable: false,
+    secondary: false,
+    gracefulRestart: peer.gracefulRestart,
+    longLivedGracefulRestart: false,
+  };
+}
+
+/**
+ * Accepts what this node originates for the peer, with the attributes meant for it. The text names
+ * only the peer: everything that changes is in the routes.
+ */
+function exportPolicy(peer: string): Policy {
+  return {
+    kind: 'filter',
+    name: `${peer}-out`,
+    text: `announcements for ${peer}`,
+    filter: {
+      reads: { net: false, protocol: false },
+      run: (_net, attributes) => {
+        if (attributes.source !== 'static') return undefined;
+        const byPeer = attributes.custom?.[PEERS_ATTRIBUTE] as PeerAttributes | undefined;
+        if (byPeer === undefined) return attributes;
+        const own = byPeer[peer];
+        if (own === undefined) return undefined;
+        const { custom: _, ...rest } = attributes;
+        return { ...rest, bgp: { ...attributes.bgp, asPath: [], ...own } };
+      },
+    },
+  };
+}
+
+type OwnAttributes = Pick<PathAttributes, 'localPref' | 'communities' | 'largeCommunities'>;
+type PeerAttributes = Readonly<Record<string, OwnAttributes>>;
+
+/** Routes per family; peers that get something else than the others are listed in the route. */
+function originate(
+  plan: readonly PlannedPrefix[],
+  served: ReadonlySet<string>,
+): Readonly<Record<Family, readonly StaticRoute[]>> {
+  const routes: Record<Family, StaticRoute[]> = { ipv4: [], ipv6: [] };
+  for (const planned of plan) {
+    const peers = [...planned.peers].filter(([name]) => served.has(name));
+    if (peers.length === 0) continue;
+    const first = attributesFor(peers[0]![1]);
+    const alike =
+      peers.length === served.size &&
+      peers.every(([, attributes]) => textOf(attributes) === textOf(peers[0]![1]));
+    const custom: PeerAttributes | undefined = alike
+      ? undefined
+      : Object.fromEntries(peers.map(([name, attributes]) => [name, attributesFor(attributes)]));
+    const text = alike
+      ? textOf(peers[0]![1])
+      : peers.map(([name, attributes]) => `${name}: ${textOf(attributes)}`).join(' | ');
+    routes[planned.family].push({
+      net: planned.prefix,
+      dest: 'blackhole',
+      via: [],
+      set: { text, apply: (route) => withAnnouncement(route, alike ? first : {}, custom) },
+    });
+  }
+  return routes;
+}
+
+function withAnnouncement(
+  route: RouteAttributes,
+  own: OwnAttributes,
+  byPeer: PeerAttributes | undefined,
+): RouteAttributes {
+  return {
+    ...route,
+    // What FRR's `network` statement originates: IGP, metric 0.
+    bgp: { origin: 0, asPath: [], med: 0, ...own },
+    ...(byPeer === undefined ? {} : { custom: { [PEERS_ATTRIBUTE]: byPeer } }),
+  };
+}
+
+function attributesFor(planned: PlannedAttributes): OwnAttributes {
+  const standard = planned.communities.flatMap((c) => (c.kind === 'standard' ? [c.value] : []));
+  const large = planned.communities.flatMap((c) => (c.kind === 'large' ? c.value : []));
+  return {
+    ...(planned.localPref === 0 ? {} : { localPref: planned.localPref }),
+    ...(standard.length === 0 ? {} : { communities: standard }),
+    ...(large.length === 0 ? {} : { largeCommunities: large }),
+  };
+}
+
+function textOf(planned: PlannedAttributes): string {
+  const communities = planned.communities.map((c) => `${c.kind} ${renderCommunity(c)}`);
+  return [`local-preference ${planned.localPref}`, ...communities].join(', ');
+}
+
+function staticFor(family: Family, routes: readonly StaticRoute[]): StaticConfig {
+  return {
+    kind: 'static',
+    name: family === 'ipv4' ? 'services4' : 'services6',
+    disabled: false,
+    debug: [],
+    channel: { ...channel(family, { kind: 'all' }, NOTHING), preference: 200 },
+    checkLink: false,
+    routes,
+  };
+}
+
+function channel(family: Family, importPolicy: Policy, exportPolicy: Policy): ChannelConfig {
+  return {
+    netType: family,
+    table: family === 'ipv4' ? 'master4' : 'master6',
+    importPolicy,
+    exportPolicy,
+    preference: 100,
+    importKeepFiltered: false,
+    rpkiReload: true,
+    debug: [],
+  };
+}
+
+/** FRR's defaults where the profile is silent. */
+function bfdOptions(profile: BfdProfile | undefined): BfdInterfaceConfig {
+  return {
+    minRxIntervalUs: (profile?.receiveIntervalMs ?? 300) * 1000,
+    minTxIntervalUs: (profile?.transmitIntervalMs ?? 300) * 1000,
+    idleTxIntervalUs: 1_000_000,
+    multiplier: profile?.detectMultiplier ?? 3,
+    passive: profile?.passiveMode ?? false,
+  };
+}
+
+/** RFC 6286 wants four octets, not zero, unique: FNV-1a of the name in a private range's stead. */
+function hashedRouterId(name: string): IpAddress {
+  let hash = 0x811c9dc5;
+  for (const char of name) {
+    hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193) >>> 0;
+  }
+  return [24, 16, 8, 0].map((shift) => Math.max(1, (hash >>> shift) & 255)).join('.');
+}
+
+const NOTHING: Policy = { kind: 'none' };
+const CHANNEL_FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
+const DEVICE: DeviceConfig = {
+  kind: 'device',
+  name: 'device1',
+  disabled: false,
+  debug: [],
+  scanTimeSec: 10,
+  interfaces: [],
+};
+
+const BFD: BfdConfig = {
+  kind: 'bfd',
+  name: 'bfd1',
+  disabled: false,
+  debug: [],
+  interfaces: [],
+  neighbors: [],
+};
