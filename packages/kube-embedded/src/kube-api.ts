@@ -1,0 +1,423 @@
+// The API behind the HTTP surface: reads in any served version, and one write path for create,
+// update, patch and apply: decode, default, validate, admit, track managers, store.
+// Everything is synchronous, so writes are serial and a watch event leaves within the same tick.
+
+import { randomInt, randomUUID } from 'node:crypto';
+import { admitBuiltin } from './admission.ts';
+import { admitService, type ServiceRanges } from './admission-service.ts';
+import {
+  alreadyExists,
+  ApiError,
+  badRequest,
+  conflict,
+  fieldInvalid,
+  invalid,
+  notFound,
+  staleObject,
+} from './api-error.ts';
+import { admitCrd, convertObject, crdResource, registerCrd, unregisterCrd } from './crd.ts';
+import { toCoreEvent, toEventsV1 } from './events-view.ts';
+import { checkIdentity } from './names.ts';
+import { cloneJson, isObject, type JsonObject, type KubeObject, sameJson, textAt } from './object.ts';
+import { applyConfiguration } from './patch/apply.ts';
+import { encodeManagers, type Manager, type ManagerId, managersAfterUpdate } from './patch/managed-fields.ts';
+import { apiVersionOf, type Converter, type ResourceDef, ResourceRegistry, storageKeyOf } from './resource.ts';
+import { dropNulls, fillDefaults, findTypeFaults, pruneUnknown } from './schema/structural.ts';
+import type { Store } from './store/store.ts';
+
+export interface WriteOptions {
+  fieldManager: string;
+  dryRun?: boolean;
+  fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
+  subresource?: '' | 'status';
+  force?: boolean;
+}
+
+export interface WriteResult {
+  object: KubeObject;
+  created: boolean;
+  warnings: string[];
+}
+
+export interface DeleteOptions {
+  propagationPolicy?: string;
+  dryRun?: boolean;
+  preconditions?: { uid?: string; resourceVersion?: string };
+}
+
+export interface KubeApiDeps {
+  store: Store;
+  registry: ResourceRegistry;
+  ranges: ServiceRanges;
+  /** Conversions between versions, by CRD name such as bgppeers.metallb.io. */
+  converters: Readonly<Record<string, Converter>>;
+  now: () => Date;
+}
+
+export class KubeApi {
+  readonly store: Store;
+  readonly registry: ResourceRegistry;
+  readonly #deps: KubeApiDeps;
+
+  constructor(deps: KubeApiDeps) {
+    this.#deps = deps;
+    this.store = deps.store;
+    this.registry = deps.registry;
+    for (const crd of this.store.list(crdResource)) this.#serveCrd(crd);
+  }
+
+  nowText(): string {
+    return this.#deps.now().toISOString().replace(/\.\d+Z$/, 'Z');
+  }
+
+  /** A stored object in the version of a resource definition. */
+  view(def: ResourceDef, stored: KubeObject): KubeObject {
+    const wanted = apiVersionOf(def);
+    if (def.group === 'events.k8s.io') return toEventsV1(stored);
+    return convertObject(stored, def, wanted);
+  }
+
+  find(def: ResourceDef, namespace: string, name: string): KubeObject | undefined {
+    const stored = this.store.get(storageKeyOf(def), namespace, name);
+    return stored && this.view(def, stored);
+  }
+
+  get(def: ResourceDef, namespace: string, name: string): KubeObject {
+    const found = this.find(def, namespace, name);
+    if (!found) throw notFound(def, name);
+    return found;
+  }
+
+  create(def: ResourceDef, namespace: string, body: JsonObject, options: WriteOptions): WriteResult {
+    const object = cloneJson(body) as KubeObject;
+    this.#identify(def, namespace, object);
+    if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+    if (!object.metadata.name && object.metadata.generateName) {
+      object.metadata.name = object.metadata.generateName + randomSuffix();
+    }
+    checkIdentity(def, object);
+    const name = object.metadata.name ?? '';
+    if (this.find(def, namespace, name)) throw alreadyExists(def, name);
+    const warnings = this.#decode(def, object, options);
+    return this.#createDecoded(def, namespace, object, options, warnings, undefined);
+  }
+
+  /** Replaces an object (PUT), or its status. */
+  update(def: ResourceDef, namespace: string, name: string, body: JsonObject, options: WriteOptions): WriteResult {
+    const current = this.get(def, namespace, name);
+    const object = cloneJson(body) as KubeObject;
+    this.#identify(def, namespace, object);
+    if (object.metadata.name !== name) {
+      throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${name})`);
+    }
+    if (!object.metadata.resourceVersion && def.custom) {
+      throw invalid(def.group, def.plural, name, [
+        fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update'),
+      ]);
+    }
+    const warnings = this.#decode(def, object, options);
+    return this.#updateDecoded(def, current, object, options, warnings, undefined);
+  }
+
+  /** Changes an object by a function from its current state to the wanted one. */
+  patch(
+    def: ResourceDef,
+    namespace: string,
+    name: string,
+    change: (current: KubeObject) => unknown,
+    options: WriteOptions,
+  ): WriteResult {
+    const current = this.get(def, namespace, name);
+    const changed = change(current);
+    if (!isObject(changed)) throw badRequest('the patched object is not an object');
+    const object = cloneJson(changed) as KubeObject;
+    this.#identify(def, namespace, object);
+    if (object.metadata.name !== name) throw badRequest('metadata.name cannot be changed by a patch');
+    const warnings = this.#decode(def, object, options);
+    return this.#updateDecoded(def, current, object, options, warnings, undefined);
+  }
+
+  /** Server-side apply: creates or merges. */
+  apply(def: ResourceDef, namespace: string, name: string, body: JsonObject, options: WriteOptions): WriteResult {
+    const applied = cloneJson(body) as KubeObject;
+    this.#identify(def, namespace, applied);
+    applied.metadata.name ??= name;
+    if (applied.metadata.name !== name) throw badRequest('the name of the applied object does not match the name on the URL');
+    if (applied.metadata.managedFields) throw badRequest('metadata.managedFields must be nil');
+    const warnings = this.#decode(def, applied, options, true);
+    const subresource = options.subresource ?? '';
+    if (def.hasStatus && subresource === '') delete applied['status'];
+    if (subresource === 'status' && def.custom) {
+      for (const key of Object.keys(applied)) {
+        if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) delete applied[key];
+      }
+      applied.metadata = identityOf(applied.metadata);
+    }
+    const live = this.find(def, namespace, name);
+    if (!live && subresource !== '') throw notFound(def, name);
+    const expected = applied.metadata.resourceVersion;
+    if (live && expected && expected !== live.metadata.resourceVersion) throw staleObject(def, name);
+    const id: ManagerId = { manager: options.fieldManager, operation: 'Apply', apiVersion: apiVersionOf(def), subresource };
+    const outcome = applyConfiguration({
+      live,
+      applied,
+      schema: def.schema,
+      id,
+      force: options.force === true,
+      time: this.nowText(),
+    });
+    const object = cloneJson(outcome.object);
+    fillDefaultsFor(def, object);
+    if (live) return this.#updateDecoded(def, live, object, options, warnings, outcome.managers);
+    checkIdentity(def, object);
+    return this.#createDecoded(def, namespace, object, options, warnings, outcome.managers);
+  }
+
+  /** Deletes an object, or marks it when finalizers hold it. Answers its last state. */
+  delete(def: ResourceDef, namespace: string, name: string, options: DeleteOptions = {}): { object: KubeObject; gone: boolean } {
+    const current = this.get(def, namespace, name);
+    const { uid, resourceVersion } = options.preconditions ?? {};
+    if (uid !== undefined && uid !== current.metadata.uid) {
+      throw conflict(def, name, `the UID in the precondition (${uid}) does not match the UID in record (${current.metadata.uid ?? ''})`);
+    }
+    if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion) {
+      throw conflict(def, name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${current.metadata.resourceVersion ?? ''})`);
+    }
+    if (options.dryRun) return { object: current, gone: true };
+    if (def.kind === 'Namespace' && def.group === '') this.#emptyNamespace(name);
+    const stored = this.store.get(storageKeyOf(def), namespace, name);
+    if (!stored) return { object: current, gone: true };
+    if ((stored.metadata.finalizers ?? []).length > 0) {
+      if (stored.metadata.deletionTimestamp) return { object: current, gone: false };
+      const metadata = { ...stored.metadata, deletionTimestamp: this.nowText(), deletionGracePeriodSeconds: 0 };
+      const marked = this.store.put(storageKeyOf(def), { ...stored, metadata });
+      return { object: this.view(def, marked), gone: false };
+    }
+    return { object: this.view(def, this.#remove(def, stored, options.propagationPolicy)), gone: true };
+  }
+
+  #identify(def: ResourceDef, namespace: string, object: KubeObject): void {
+    const wanted = apiVersionOf(def);
+    if (object.apiVersion === undefined && object.kind === undefined) throw badRequest('Object \'Kind\' is missing in the body');
+    if (object.apiVersion !== wanted || object.kind !== def.kind) {
+      throw badRequest(`the API version in the data (${String(object.apiVersion)}, Kind=${String(object.kind)}) does not match the expected API version (${wanted}, Kind=${def.kind})`);
+    }
+    if (object.metadata === undefined || object.metadata === null) object.metadata = {};
+    if (!isObject(object.metadata)) throw badRequest('metadata must be an object');
+    const given = object.metadata.namespace;
+    if (!def.namespaced) delete object.metadata.namespace;
+    else if (given !== undefined && given !== '' && given !== namespace) {
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    } else object.metadata.namespace = namespace;
+  }
+
+  /** Prunes, checks types and fills defaults; answers warnings or throws as fieldValidation asks. */
+  #decode(def: ResourceDef, object: KubeObject, options: WriteOptions, isApply = false): string[] {
+    if (!def.custom) dropNulls(object);
+    const metaFaults = findTypeFaults(object.metadata, { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' }, 'metadata');
+    const faults = def.custom ? metaFaults : findTypeFaults(object, def.schema);
+    const fault = faults[0];
+    if (fault) {
+      throw badRequest(`${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: json: cannot unmarshal ${fault.got} into field ${def.kind}.${fault.path} of type ${fault.expected}`);
+    }
+    const unknown = pruneUnknown(object, def.schema);
+    if (!isApply) fillDefaultsFor(def, object);
+    if (unknown.length === 0 || options.fieldValidation === 'Ignore') return [];
+    const texts = unknown.map((path) => `unknown field "${path}"`);
+    if (options.fieldValidation !== 'Strict') return texts;
+    throw badRequest(`${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: strict decoding error: ${texts.join(', ')}`);
+  }
+
+  #createDecoded(
+    def: ResourceDef,
+    namespace: string,
+    object: KubeObject,
+    options: WriteOptions,
+    warnings: string[],
+    managers: Manager[] | undefined,
+  ): WriteResult {
+    if (def.namespaced) this.#checkNamespace(def, namespace, object.metadata.name ?? '');
+    if (def.hasStatus && def.kind !== 'Node') delete object['status'];
+    object.metadata = {
+      ...object.metadata,
+      uid: randomUUID(),
+      creationTimestamp: this.nowText(),
+      ...(countsGeneration(def) ? { generation: 1 } : {}),
+    };
+    for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion'] as const) delete object.metadata[key];
+    delete object.metadata.managedFields;
+    this.#admit(def, object, undefined);
+    const tracked = managers ?? managersAfterUpdate(undefined, object, def.schema, this.#managerId(def, options), this.nowText());
+    object.metadata.managedFields = encodeManagers(tracked);
+    if (options.dryRun) return { object, created: true, warnings };
+    const stored = this.store.put(storageKeyOf(def), this.#toStorage(def, object));
+    this.#afterWrite(def, stored);
+    return { object: this.view(def, stored), created: true, warnings };
+  }
+
+  #updateDecoded(
+    def: ResourceDef,
+    current: KubeObject,
+    object: KubeObject,
+    options: WriteOptions,
+    warnings: string[],
+    managers: Manager[] | undefined,
+  ): WriteResult {
+    const name = current.metadata.name ?? '';
+    const { resourceVersion, uid } = object.metadata;
+    if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw staleObject(def, name);
+    if (uid && uid !== current.metadata.uid) {
+      throw conflict(def, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`);
+    }
+    const next = this.#separateStatus(def, current, object, options.subresource ?? '');
+    next.metadata = {
+      ...next.metadata,
+      name,
+      uid: current.metadata.uid ?? '',
+      creationTimestamp: current.metadata.creationTimestamp ?? '',
+      resourceVersion: current.metadata.resourceVersion ?? '',
+    };
+    carry(next, current, ['namespace', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generateName', 'managedFields']);
+    this.#admit(def, next, current);
+    if (countsGeneration(def) && changesDesiredState(def, current, next)) {
+      next.metadata.generation = (current.metadata.generation ?? 0) + 1;
+    }
+    const tracked = managers ?? managersAfterUpdate(current, next, def.schema, this.#managerId(def, options), this.nowText());
+    next.metadata.managedFields = encodeManagers(tracked);
+    if (sameJson(next, current)) return { object: current, created: false, warnings };
+    if (options.dryRun) return { object: next, created: false, warnings };
+    const lastFinalizerGone = current.metadata.deletionTimestamp && (next.metadata.finalizers ?? []).length === 0;
+    if (lastFinalizerGone) {
+      const removed = this.#remove(def, this.#toStorage(def, next), undefined);
+      return { object: this.view(def, removed), created: false, warnings };
+    }
+    const stored = this.store.put(storageKeyOf(def), this.#toStorage(def, next));
+    this.#afterWrite(def, stored);
+    return { object: this.view(def, stored), created: false, warnings };
+  }
+
+  #separateStatus(def: ResourceDef, current: KubeObject, object: KubeObject, subresource: string): KubeObject {
+    if (!def.hasStatus) return object;
+    if (subresource === '') {
+      const { status: _status, ...rest } = object;
+      return (current['status'] === undefined ? rest : { ...rest, status: current['status'] }) as KubeObject;
+    }
+    const metadata = def.custom ? current.metadata : object.metadata;
+    const next: KubeObject = { ...current, metadata: { ...metadata } };
+    if (object['status'] === undefined) delete next['status'];
+    else next['status'] = object['status'];
+    return next;
+  }
+
+  #admit(def: ResourceDef, object: KubeObject, previous: KubeObject | undefined): void {
+    if (def.custom) {
+      const causes = def.custom.validate(object, previous);
+      if (causes.length > 0) throw invalid(def.group, def.kind, object.metadata.name ?? '', causes);
+    } else if (def.kind === 'Service' && def.group === '') {
+      const others = this.store.list(storageKeyOf(def)).filter(
+        (other) => other.metadata.name !== object.metadata.name || other.metadata.namespace !== object.metadata.namespace,
+      );
+      admitService(object, previous, others, this.#deps.ranges);
+    } else if (def.kind === 'CustomResourceDefinition') admitCrd(object, this.nowText());
+    else if (def.group !== 'events.k8s.io') admitBuiltin(object, this.nowText());
+  }
+
+  #toStorage(def: ResourceDef, object: KubeObject): KubeObject {
+    if (def.group === 'events.k8s.io') return toCoreEvent(object);
+    return convertObject(object, def, def.storage.apiVersion);
+  }
+
+  #managerId(def: ResourceDef, options: WriteOptions): ManagerId {
+    return { manager: options.fieldManager, operation: 'Update', apiVersion: apiVersionOf(def), subresource: options.subresource ?? '' };
+  }
+
+  #checkNamespace(def: ResourceDef, namespace: string, name: string): void {
+    const found = this.store.get('/namespaces', '', namespace);
+    if (!found) throw notFound({ group: '', plural: 'namespaces' }, namespace);
+    if (found.metadata.deletionTimestamp) {
+      throw new ApiError(403, 'Forbidden', `${def.plural} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`);
+    }
+  }
+
+  #afterWrite(def: ResourceDef, stored: KubeObject): void {
+    if (def.kind === 'CustomResourceDefinition') this.#serveCrd(stored);
+  }
+
+  #serveCrd(crd: KubeObject): void {
+    registerCrd(this.registry, crd, this.#deps.converters[crd.metadata.name ?? '']);
+  }
+
+  #remove(def: ResourceDef, stored: KubeObject, propagation: string | undefined): KubeObject {
+    const last = this.store.remove(storageKeyOf(def), stored);
+    if (def.kind === 'CustomResourceDefinition') {
+      const resource = `${textAt(stored, 'spec', 'group')}/${textAt(stored, 'spec', 'names', 'plural')}`;
+      for (const object of this.store.list(resource)) this.store.remove(resource, object);
+      unregisterCrd(this.registry, stored);
+    }
+    this.#collectDependents(stored.metadata.uid ?? '', propagation === 'Orphan');
+    return last;
+  }
+
+  /** Garbage collection: what only the removed object owned goes too; with orphan the link is cut. */
+  #collectDependents(uid: string, orphan: boolean): void {
+    for (const resource of this.store.resources()) {
+      for (const dependent of this.store.list(resource)) {
+        const owners = dependent.metadata.ownerReferences;
+        if (!Array.isArray(owners) || !owners.some((owner) => owner.uid === uid)) continue;
+        const rest = owners.filter((owner) => owner.uid !== uid);
+        const { ownerReferences: _owners, ...metadata } = dependent.metadata;
+        const kept = rest.length > 0 ? { ...metadata, ownerReferences: rest } : metadata;
+        const [group = '', plural = ''] = resource.split('/');
+        const def = this.registry.preferred(group, plural);
+        if (orphan || rest.length > 0) this.store.put(resource, { ...dependent, metadata: kept });
+        else if (def) this.delete(def, dependent.metadata.namespace ?? '', dependent.metadata.name ?? '');
+      }
+    }
+  }
+
+  #emptyNamespace(name: string): void {
+    for (const resource of this.store.resources()) {
+      const [group = '', plural = ''] = resource.split('/');
+      const def = this.registry.preferred(group, plural);
+      if (!def?.namespaced) continue;
+      for (const object of this.store.list(resource, name)) {
+        if (this.store.get(resource, name, object.metadata.name ?? '')) this.delete(def, name, object.metadata.name ?? '');
+      }
+    }
+  }
+}
+
+function fillDefaultsFor(def: ResourceDef, object: KubeObject): void {
+  if (def.custom) fillDefaults(object, def.schema);
+}
+
+function identityOf(metadata: KubeObject['metadata']): KubeObject['metadata'] {
+  const { name, namespace, resourceVersion, uid } = metadata;
+  return JSON.parse(JSON.stringify({ name, namespace, resourceVersion, uid })) as KubeObject['metadata'];
+}
+
+function carry(next: KubeObject, current: KubeObject, keys: readonly string[]): void {
+  for (const key of keys) {
+    const value = current.metadata[key];
+    if (value === undefined) delete next.metadata[key];
+    else next.metadata[key] = value;
+  }
+}
+
+function countsGeneration(def: ResourceDef): boolean {
+  return def.custom !== undefined || (def.hasStatus && def.group !== '') || def.kind === 'Pod';
+}
+
+function changesDesiredState(def: ResourceDef, before: KubeObject, after: KubeObject): boolean {
+  const desired = (object: KubeObject) => {
+    const { metadata: _metadata, status, ...rest } = object;
+    return def.hasStatus ? rest : { ...rest, status };
+  };
+  return !sameJson(desired(before), desired(after));
+}
+
+const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+
+function randomSuffix(): string {
+  return Array.from({ length: 5 }, () => suffixAlphabet[randomInt(suffixAlphabet.length)]).join('');
+}
