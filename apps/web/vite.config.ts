@@ -1,4 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-export default defineConfig({ plugins: [react()], build: { target: 'es2023' } });
+export default defineConfig({
+  plugins: [react()],
+  build: { target: 'es2023', cssTarget: 'esnext' },
+});
