@@ -217,8 +217,12 @@ export function setCapabilities(numbers: readonly number[]): SysResult {
 
 /** True when the calling thread's effective set has the capability. */
 export function hasCapability(number: number): boolean {
-  const match = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/thread-self/status', 'utf8'));
-  return match !== null && ((BigInt(`0x${match[1]!}`) >> BigInt(number)) & 1n) === 1n;
+  return capabilitySet('CapEff', number);
+}
+
+/** True when the calling thread may make the capability effective. */
+export function isPermitted(number: number): boolean {
+  return capabilitySet('CapPrm', number);
 }
 
 /** strerror(3), e.g. "Connection refused". */
@@ -280,6 +284,12 @@ const errnoNames: ReadonlyMap<number, string> = new Map(
     .filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP')
     .map(([name, number]) => [number, name]),
 );
+
+function capabilitySet(field: string, number: number): boolean {
+  const status = readFileSync('/proc/thread-self/status', 'utf8');
+  const match = new RegExp(`^${field}:\\s*([0-9a-f]+)`, 'm').exec(status);
+  return match !== null && ((BigInt(`0x${match[1]!}`) >> BigInt(number)) & 1n) === 1n;
+}
 
 function addressOf(bytes: Uint8Array): bigint {
   return BigInt(koffi.address(bytes));

@@ -1,0 +1,52 @@
+// The one executable: names the subcommands and loads the one that was asked for. A daemon starts in
+// a fraction of a second because nothing else is loaded. Every subcommand parses its own arguments
+// in its own module.
+
+interface Subcommand {
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly run: (args: readonly string[]) => Promise<number> }>;
+}
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  router: {
+    summary: "run a router from a bird.conf; takes BIRD's options",
+    load: () => import('./router.ts'),
+  },
+  birdc: {
+    summary: 'the console of a router, in the words of birdc',
+    load: () => import('./birdc.ts'),
+  },
+  vtysh: {
+    summary: 'the console of a router or speaker, in the words of vtysh',
+    load: () => import('./vtysh.ts'),
+  },
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === '--version' || name === '-V') {
+    const { rookeryVersion } = await import('./version.ts');
+    process.stdout.write(`rookery ${rookeryVersion}\n`);
+    return 0;
+  }
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(usage());
+    return name === undefined ? 2 : 0;
+  }
+  const subcommand = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
+  if (!subcommand) {
+    process.stderr.write(`rookery: unknown command "${name}"\n${usage()}`);
+    return 2;
+  }
+  const { run } = await subcommand.load();
+  return run(args);
+}
+
+function usage(): string {
+  const lines = Object.entries(subcommands).map(
+    ([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`,
+  );
+  return `Usage: rookery COMMAND [OPTIONS]\n\n${lines.join('\n')}\n\n"rookery COMMAND --help" says more.\n`;
+}
+
+process.exitCode = await main(process.argv.slice(2));
