@@ -1,3 +1,24 @@
+export { birdLastError, reasonText, retentionFor } from './session/down-reason.ts';
+export { ROLE, openFor, publicAs, sessionChannels } from './session/negotiate.ts';
+export {
+  birdSessionState,
+  countSent,
+  createPeer,
+  negotiatedOf,
+  peerDeadline,
+  peerTimers,
+  reconfigurePeer,
+  sessionState,
+} from './session/peer-state.ts';
+export type {
+  Connection,
+  PeerState,
+  PeerTimers,
+  Phase,
+  TimerView,
+  Traffic,
+} from './session/peer-state.ts';
+export * from './session/step-peer.ts';
 export * from './session/types.ts';
 export * from './wire/as-path.ts';
 export * from './wire/attribute-decode.ts';

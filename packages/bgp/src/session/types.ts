@@ -64,6 +64,8 @@ export interface SessionConfig {
   readonly requireCapabilities: readonly RequiredCapability[];
   readonly localRole?: RoleName;
   readonly requireRoles: boolean;
+  /** `graceful`: a BFD failure keeps routes like any other silent loss. */
+  readonly bfd?: { readonly graceful: boolean };
   readonly channels: readonly SessionChannelConfig[];
 }
 
@@ -139,7 +141,7 @@ export type SessionEvent =
   /** Answers of the `connect` action. */
   | ({ readonly kind: 'tcpConnected' } & Endpoints)
   | { readonly kind: 'tcpConnectFailed'; readonly error: TransportError }
-  /** The engine found that the source address belongs to this peer. */
+  /** The source address belongs to this peer; answered by acceptTransport or rejectTransport. */
   | ({ readonly kind: 'tcpAccepted' } & Endpoints)
   | {
       readonly kind: 'tcpClosed';
@@ -162,7 +164,12 @@ export type SessionEvent =
       readonly notification: Notification;
     }
   /** The engine decoded an UPDATE and found a fault with reaction `sessionReset`. */
-  | { readonly kind: 'updateRejected'; readonly fault: WireFault }
+  | {
+      readonly kind: 'updateRejected';
+      readonly fault: WireFault;
+      /** A copy of the message, kept for FRR's "message received that caused". */
+      readonly message?: Uint8Array;
+    }
   /** RFC 9687: bytes wait in our queue for the peer to read (true), or all are with the kernel. */
   | {
       readonly kind: 'sendQueueChanged';
@@ -186,6 +193,10 @@ export type SessionAction =
       readonly connection: ConnectionRole;
       readonly reset: boolean;
     }
+  /** The connection of this step's tcpAccepted is `incoming` from now on. */
+  | { readonly kind: 'acceptTransport' }
+  /** The connection of this step's tcpAccepted is refused: close it. */
+  | { readonly kind: 'rejectTransport' }
   /** RFC 8654: messages of this connection may now be up to 65535 octets: `reader.allowExtended()`. */
   | { readonly kind: 'extendedMessagesAgreed'; readonly connection: ConnectionRole }
   | {

@@ -1,0 +1,195 @@
+// The session machine: (state, event, now) to (state, actions, deadline). RFC 4271 §8 with the
+// extensions named in its parts: connections.ts (TCP), messages.ts (BGP), timers.ts, lifecycle.ts
+// (instance). Total: every event is legal in every state, stale facts change nothing. It decodes no
+// routes: an UPDATE passes through as a slice.
+
+import { assertNever } from '@rookery/net';
+import type { Deadline } from '@rookery/net';
+import { CEASE } from '../wire/constants.ts';
+import { ceaseNotification } from '../wire/notification.ts';
+import { MESSAGE } from '../wire/constants.ts';
+import { loseSession, onAccepted, onClosed, onConnectFailed, onConnected } from './connections.ts';
+import { beginRunning, endInstance, failConnection, stopInstance } from './lifecycle.ts';
+import { onMessage } from './messages.ts';
+import { peerDeadline } from './peer-state.ts';
+import type { PeerState } from './peer-state.ts';
+import { hasTransport, log, setConnection } from './step.ts';
+import type { Step } from './step.ts';
+import { onTimer } from './timers.ts';
+import type { ConnectionRole, DownReason, SessionAction, SessionEvent } from './types.ts';
+
+export interface PeerStep {
+  readonly state: PeerState;
+  readonly actions: readonly SessionAction[];
+  /** When to deliver `timerExpired`; earlier is harmless. */
+  readonly deadline: Deadline;
+}
+
+/** One step. `random` is uniform in [0, 1) and is drawn only for jitter. */
+export function stepPeer(
+  state: PeerState,
+  event: SessionEvent,
+  nowMs: number,
+  random: () => number,
+): PeerStep {
+  if (event.kind === 'messageReceived' && isEstablishedUpdate(state, event)) {
+    return passUpdate(state, event, nowMs);
+  }
+  const step: Step = { state: { ...state }, actions: [], nowMs, random };
+  dispatch(step, event);
+  return { state: step.state, actions: step.actions, deadline: peerDeadline(step.state) };
+}
+
+type MessageEvent = Extract<SessionEvent, { kind: 'messageReceived' }>;
+
+function isEstablishedUpdate(state: PeerState, event: MessageEvent): boolean {
+  return event.bytes[event.start + 18] === MESSAGE.update && state.established === event.connection;
+}
+
+/** The hot path: counters and the hold timer, no copy of anything. */
+function passUpdate(state: PeerState, event: MessageEvent, nowMs: number): PeerStep {
+  const { connection, bytes, start, end } = event;
+  const { traffic } = state;
+  traffic.received.update++;
+  traffic.lastReadMs = nowMs;
+  traffic.lastUpdateMs = nowMs;
+  traffic.heardMs[connection] = nowMs;
+  return {
+    state,
+    actions: [{ kind: 'updateReceived', bytes, start, end }],
+    deadline: peerDeadline(state),
+  };
+}
+
+function dispatch(step: Step, event: SessionEvent): void {
+  switch (event.kind) {
+    case 'start':
+      onStart(step);
+      return;
+    case 'stop':
+      stopInstance(step, event.reason);
+      return;
+    case 'neighborLost':
+      onNeighborLost(step, event.because);
+      return;
+    case 'neighborFound':
+      onNeighborFound(step);
+      return;
+    case 'bfdDown':
+      onBfdDown(step);
+      return;
+    case 'bfdUp':
+      // RFC 5882 §4: BFD takes sessions down; it never has to bring one up.
+      return;
+    case 'tcpConnected':
+      onConnected(step, endpointsOf(event));
+      return;
+    case 'tcpConnectFailed':
+      onConnectFailed(step, event.error);
+      return;
+    case 'tcpAccepted':
+      onAccepted(step, endpointsOf(event));
+      return;
+    case 'tcpClosed':
+      onClosed(step, event.connection, event.error);
+      return;
+    case 'messageReceived':
+      onMessage(step, event);
+      return;
+    case 'framingFailed':
+      if (hasTransport(step.state[event.connection])) {
+        failConnection(step, event.connection, event.notification);
+      }
+      return;
+    case 'updateRejected':
+      onUpdateRejected(step, event);
+      return;
+    case 'sendQueueChanged':
+      onSendQueueChanged(step, event.connection, event.waiting);
+      return;
+    case 'timerExpired':
+      onTimer(step);
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+function onStart(step: Step): void {
+  const { state } = step;
+  if (state.phase !== 'down') return;
+  // The operator asks: earlier errors do not count.
+  state.errorDelaySec = 0;
+  delete state.lastErrorMs;
+  beginRunning(step);
+}
+
+function onNeighborLost(step: Step, because: 'neighbor' | 'link'): void {
+  const { state } = step;
+  if (!state.neighborPresent) return;
+  state.neighborPresent = false;
+  if (state.phase !== 'running') return;
+  log(step, 'events', because === 'link' ? 'Link down' : 'Neighbor lost');
+  const reason: DownReason = {
+    kind: 'neighborLost',
+    side: 'local',
+    category: 'transport',
+    because,
+  };
+  const notification = ceaseNotification(CEASE.unspecific);
+  endInstance(step, { reason, notification, then: 'restart', error: false });
+}
+
+function onNeighborFound(step: Step): void {
+  const { state } = step;
+  if (state.neighborPresent) return;
+  state.neighborPresent = true;
+  if (state.phase !== 'waiting') return;
+  log(step, 'events', 'Neighbor ready');
+  beginRunning(step);
+}
+
+function onBfdDown(step: Step): void {
+  const { state } = step;
+  if (state.established === undefined) return;
+  log(step, 'events', 'BFD session down');
+  const reason: DownReason = { kind: 'bfdDown', side: 'local', category: 'bfd' };
+  if (state.config.bfd?.graceful === true) {
+    loseSession(step, reason);
+    return;
+  }
+  const notification = ceaseNotification(CEASE.bfdDown);
+  endInstance(step, { reason, notification, then: 'restart', error: true });
+}
+
+function onUpdateRejected(
+  step: Step,
+  event: Extract<SessionEvent, { kind: 'updateRejected' }>,
+): void {
+  const { state } = step;
+  if (state.established === undefined) return;
+  if (event.message) state.offendingMessage = event.message;
+  const { notification, section, detail } = event.fault;
+  failConnection(step, state.established, notification, `${section}: ${detail}`);
+}
+
+function onSendQueueChanged(step: Step, role: ConnectionRole, waiting: boolean): void {
+  const connection = step.state[role];
+  if (
+    connection.state !== 'OpenSent' &&
+    connection.state !== 'OpenConfirm' &&
+    connection.state !== 'Established'
+  ) {
+    return;
+  }
+  const { sendBlockedAtMs, ...rest } = connection;
+  if (!waiting) setConnection(step, role, rest);
+  else setConnection(step, role, { ...rest, sendBlockedAtMs: sendBlockedAtMs ?? step.nowMs });
+}
+
+function endpointsOf(
+  event: Extract<SessionEvent, { kind: 'tcpConnected' | 'tcpAccepted' }>,
+): Omit<typeof event, 'kind'> {
+  const { kind: _kind, ...endpoints } = event;
+  return endpoints;
+}
