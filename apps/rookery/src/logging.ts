@@ -6,9 +6,9 @@ import type { LogSink } from '@rookery/linux';
 import type { LogClass, RouterConfig } from '@rookery/router';
 
 export interface LoggingOptions {
-  /** -d: everything to stderr as `bird: MSG`. */
+  /** -d: to stderr as `bird: MSG`. */
   readonly debug: boolean;
-  /** -D FILE. */
+  /** -D FILE: as -d, to a file. */
   readonly debugFile?: string;
   readonly ident: string;
 }
@@ -24,10 +24,6 @@ const allClasses: readonly LogClass[] = [
   'fatal',
   'bug',
 ];
-/** What a daemon without `log` statements says: everything but debugging. */
-const defaultClasses = allClasses.filter((c) => c !== 'debug' && c !== 'trace');
-const isoLong = '%F %T.%3f';
-
 export class Logging {
   readonly #options: LoggingOptions;
   readonly #sinks: LogSinks;
@@ -38,7 +34,7 @@ export class Logging {
 
   constructor(options: LoggingOptions) {
     this.#options = options;
-    this.#sinks = new LogSinks([stderrSink(new Set(defaultClasses), undefined)]);
+    this.#sinks = new LogSinks([stderrSink(new Set(allClasses), undefined)]);
   }
 
   write(logClass: LogClass, text: string): void {
@@ -54,9 +50,11 @@ export class Logging {
     const timeFormat = config.timeFormats.log.format;
     const all = new Set(allClasses);
     const sinks: LogSink[] = logSinksFor(config.logs, { timeFormat, ident });
-    if (debugFile !== undefined) sinks.push(fileSink(all, isoLong, { path: debugFile }));
-    else if (debug) sinks.push(stderrSink(all, undefined));
-    if (sinks.length === 0) sinks.push(syslogSink(new Set(allClasses), ident));
+    // BIRD 2.x: -d and -D matter only while the configuration has no `log` statement.
+    if (sinks.length === 0) {
+      if (debugFile !== undefined) sinks.push(fileSink(all, timeFormat, { path: debugFile }));
+      else sinks.push(debug ? stderrSink(all, undefined) : syslogSink(all, ident));
+    }
     this.#sinks.replace(sinks);
   }
 

@@ -142,7 +142,7 @@ export function fileSink(
     fd = undefined;
   };
   const open = (): number => {
-    fd ??= openSync(path, 'a', 0o640);
+    fd ??= openSync(path, 'a', 0o644);
     size = fstatSync(fd).size;
     return fd;
   };
