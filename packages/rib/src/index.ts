@@ -11,3 +11,6 @@ export * from './source-table.ts';
 export * from './table.ts';
 export * from './table-walks.ts';
 export * from './wire-attribute-cache.ts';
+export * from './update-group.ts';
+export type { AttributeEncoder, UpdateFormat } from './update-packer.ts';
+export type { ExportView } from './export-view.ts';
