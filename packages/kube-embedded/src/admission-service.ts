@@ -3,8 +3,24 @@
 // Allocations are found by looking at the stored services, so nothing can leak or drift.
 
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
-import { fieldForbidden, fieldInvalid, fieldNotSupported, fieldRequired, invalid, type StatusCause } from './api-error.ts';
-import { isObject, type JsonObject, type KubeObject, listAt, numberAt, objectAt, textAt, valueAt } from './object.ts';
+import {
+  fieldForbidden,
+  fieldInvalid,
+  fieldNotSupported,
+  fieldRequired,
+  invalid,
+  type StatusCause,
+} from './api-error.ts';
+import {
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  numberAt,
+  objectAt,
+  textAt,
+  valueAt,
+} from './object.ts';
 
 export interface ServiceRanges {
   /** IPv4 CIDR of cluster addresses, such as 10.96.0.0/16. */
@@ -35,14 +51,15 @@ export function admitService(
   const causes = serviceFaults(spec, previous);
   if (causes.length > 0) throw invalid('', 'Service', service.metadata.name ?? '', causes);
   const used = usedBy(others);
-  const fail = (cause: StatusCause) => {
+  const fail: Fail = (cause) => {
     throw invalid('', 'Service', service.metadata.name ?? '', [cause]);
   };
   allocateClusterIps(spec, used, ranges, fail);
   allocateNodePorts(spec, used, ranges, fail);
   if (!isObject(service['status'])) service['status'] = {};
   objectAt(service, 'status')['loadBalancer'] ??= {};
-  if (spec['type'] !== 'LoadBalancer') service['status'] = { ...objectAt(service, 'status'), loadBalancer: {} };
+  if (spec['type'] !== 'LoadBalancer')
+    service['status'] = { ...objectAt(service, 'status'), loadBalancer: {} };
 }
 
 function fillDefaults(spec: JsonObject): void {
@@ -58,10 +75,18 @@ function fillDefaults(spec: JsonObject): void {
     port['targetPort'] ??= port['port'];
   }
   if (type === 'ExternalName') {
-    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy']) delete spec[field];
+    for (const field of [
+      'clusterIP',
+      'clusterIPs',
+      'ipFamilies',
+      'ipFamilyPolicy',
+      'internalTrafficPolicy',
+    ])
+      delete spec[field];
   } else spec['internalTrafficPolicy'] ??= 'Cluster';
   if (type === 'LoadBalancer') spec['allocateLoadBalancerNodePorts'] ??= true;
-  else for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass']) delete spec[field];
+  else
+    for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass']) delete spec[field];
   if (type === 'LoadBalancer' || type === 'NodePort') spec['externalTrafficPolicy'] ??= 'Cluster';
   else if (listAt(spec, 'externalIPs').length === 0) delete spec['externalTrafficPolicy'];
   if (!needsHealthCheckPort(spec)) delete spec['healthCheckNodePort'];
@@ -83,7 +108,8 @@ function keepAllocations(spec: JsonObject, previous: KubeObject | undefined): vo
     if (sameFamilies(spec, old)) spec['clusterIPs'] = old['clusterIPs'];
   }
   if (spec['ipFamilyPolicy'] === undefined) spec['ipFamilyPolicy'] = old['ipFamilyPolicy'];
-  if (spec['ipFamilies'] === undefined && spec['ipFamilyPolicy'] === old['ipFamilyPolicy']) spec['ipFamilies'] = old['ipFamilies'];
+  if (spec['ipFamilies'] === undefined && spec['ipFamilyPolicy'] === old['ipFamilyPolicy'])
+    spec['ipFamilies'] = old['ipFamilies'];
   if (needsHealthCheckPort(spec) && !numberAt(spec, 'healthCheckNodePort')) {
     spec['healthCheckNodePort'] = old['healthCheckNodePort'];
   }
@@ -91,7 +117,11 @@ function keepAllocations(spec: JsonObject, previous: KubeObject | undefined): vo
   const oldPorts = listAt(old, 'ports');
   for (const port of listAt(spec, 'ports')) {
     if (!isObject(port) || numberAt(port, 'nodePort')) continue;
-    const match = oldPorts.find((other) => textAt(other, 'port') === textAt(port, 'port') && textAt(other, 'protocol') === textAt(port, 'protocol'));
+    const match = oldPorts.find(
+      (other) =>
+        textAt(other, 'port') === textAt(port, 'port') &&
+        textAt(other, 'protocol') === textAt(port, 'protocol'),
+    );
     const nodePort = numberAt(match, 'nodePort');
     if (nodePort) port['nodePort'] = nodePort;
   }
@@ -111,26 +141,42 @@ function serviceFaults(spec: JsonObject, previous: KubeObject | undefined): Stat
   if (!types.includes(type)) causes.push(fieldNotSupported('spec.type', type, types));
   const headless = textAt(spec, 'clusterIP') === 'None';
   if (type === 'LoadBalancer' && headless) {
-    causes.push(fieldInvalid('spec.clusterIPs[0]', 'None', 'may not be set to \'None\' for LoadBalancer services'));
+    causes.push(
+      fieldInvalid(
+        'spec.clusterIPs[0]',
+        'None',
+        "may not be set to 'None' for LoadBalancer services",
+      ),
+    );
   }
   const ports = listAt(spec, 'ports');
-  if (ports.length === 0 && !headless && type !== 'ExternalName') causes.push(fieldRequired('spec.ports'));
+  if (ports.length === 0 && !headless && type !== 'ExternalName')
+    causes.push(fieldRequired('spec.ports'));
   causes.push(...ports.flatMap((port, index) => portFaults(port, index, ports)));
   for (const field of ['externalTrafficPolicy', 'internalTrafficPolicy']) {
     const value = textAt(spec, field);
-    if (value !== '' && !policies.includes(value)) causes.push(fieldNotSupported(`spec.${field}`, value, policies));
+    if (value !== '' && !policies.includes(value))
+      causes.push(fieldNotSupported(`spec.${field}`, value, policies));
   }
-  if (type === 'ExternalName' && textAt(spec, 'externalName') === '') causes.push(fieldRequired('spec.externalName'));
+  if (type === 'ExternalName' && textAt(spec, 'externalName') === '')
+    causes.push(fieldRequired('spec.externalName'));
   const affinity = textAt(spec, 'sessionAffinity');
   if (affinity !== 'None' && affinity !== 'ClientIP') {
     causes.push(fieldNotSupported('spec.sessionAffinity', affinity, ['ClientIP', 'None']));
   }
   for (const [index, ip] of listAt(spec, 'externalIPs').entries()) {
-    if (isIP(String(ip)) === 0) causes.push(fieldInvalid(`spec.externalIPs[${index}]`, ip, 'must be a valid IP address'));
+    if (isIP(String(ip)) === 0)
+      causes.push(fieldInvalid(`spec.externalIPs[${index}]`, ip, 'must be a valid IP address'));
   }
   const requested = textAt(spec, 'clusterIP');
   if (requested !== '' && !headless && isIP(requested) === 0) {
-    causes.push(fieldInvalid('spec.clusterIPs[0]', requested, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'));
+    causes.push(
+      fieldInvalid(
+        'spec.clusterIPs[0]',
+        requested,
+        'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      ),
+    );
   }
   const old = objectAt(previous, 'spec');
   const oldIp = textAt(old, 'clusterIP');
@@ -138,8 +184,18 @@ function serviceFaults(spec: JsonObject, previous: KubeObject | undefined): Stat
   if (oldIp !== '' && keptType && requested !== oldIp) {
     causes.push(fieldInvalid('spec.clusterIPs[0]', requested, 'field is immutable'));
   }
-  if (old['type'] === 'LoadBalancer' && type === 'LoadBalancer' && textAt(old, 'loadBalancerClass') !== textAt(spec, 'loadBalancerClass')) {
-    causes.push(fieldInvalid('spec.loadBalancerClass', spec['loadBalancerClass'] ?? '', 'may not change once set'));
+  if (
+    old['type'] === 'LoadBalancer' &&
+    type === 'LoadBalancer' &&
+    textAt(old, 'loadBalancerClass') !== textAt(spec, 'loadBalancerClass')
+  ) {
+    causes.push(
+      fieldInvalid(
+        'spec.loadBalancerClass',
+        spec['loadBalancerClass'] ?? '',
+        'may not change once set',
+      ),
+    );
   }
   return causes;
 }
@@ -149,18 +205,32 @@ function portFaults(port: unknown, index: number, all: readonly unknown[]): Stat
   const causes: StatusCause[] = [];
   const number = numberAt(port, 'port');
   const range = 'must be between 1 and 65535, inclusive';
-  if (number === undefined || number < 1 || number > 65535) causes.push(fieldInvalid(`${at}.port`, number ?? 0, range));
+  if (number === undefined || number < 1 || number > 65535)
+    causes.push(fieldInvalid(`${at}.port`, number ?? 0, range));
   const target = valueAt(port, 'targetPort');
-  if (typeof target === 'number' && (target < 1 || target > 65535)) causes.push(fieldInvalid(`${at}.targetPort`, target, range));
+  if (typeof target === 'number' && (target < 1 || target > 65535))
+    causes.push(fieldInvalid(`${at}.targetPort`, target, range));
   const protocol = textAt(port, 'protocol');
-  if (!protocols.includes(protocol)) causes.push(fieldNotSupported(`${at}.protocol`, protocol, protocols));
+  if (!protocols.includes(protocol))
+    causes.push(fieldNotSupported(`${at}.protocol`, protocol, protocols));
   const name = textAt(port, 'name');
   if (name === '' && all.length > 1) causes.push(fieldRequired(`${at}.name`));
   const twin = all.slice(0, index).some((other) => name !== '' && textAt(other, 'name') === name);
-  if (twin) causes.push({ reason: 'FieldValueDuplicate', message: `Duplicate value: "${name}"`, field: `${at}.name` });
-  const samePort = all.slice(0, index).some((other) => numberAt(other, 'port') === number && textAt(other, 'protocol') === protocol);
+  if (twin)
+    causes.push({
+      reason: 'FieldValueDuplicate',
+      message: `Duplicate value: "${name}"`,
+      field: `${at}.name`,
+    });
+  const samePort = all
+    .slice(0, index)
+    .some((other) => numberAt(other, 'port') === number && textAt(other, 'protocol') === protocol);
   if (samePort) {
-    causes.push({ reason: 'FieldValueDuplicate', message: `Duplicate value: {"protocol":"${protocol}","port":${number}}`, field: at });
+    causes.push({
+      reason: 'FieldValueDuplicate',
+      message: `Duplicate value: {"protocol":"${protocol}","port":${number}}`,
+      field: at,
+    });
   }
   return causes;
 }
@@ -188,15 +258,25 @@ function usedBy(services: readonly KubeObject[]): Used {
   return used;
 }
 
-type Fail = (cause: StatusCause) => void;
+type Fail = (cause: StatusCause) => never;
+
+const portsUsedUp = fieldForbidden('spec.ports', 'the range of node ports is used up');
 
 function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges, fail: Fail): void {
   if (spec['type'] === 'ExternalName') return;
-  const policy = textAt(spec, 'ipFamilyPolicy') || (listAt(spec, 'ipFamilies').length > 1 ? 'RequireDualStack' : 'SingleStack');
+  const policy =
+    textAt(spec, 'ipFamilyPolicy') ||
+    (listAt(spec, 'ipFamilies').length > 1 ? 'RequireDualStack' : 'SingleStack');
   spec['ipFamilyPolicy'] = policy;
   const dual = ranges.ipv6Cidr !== undefined;
   if (policy === 'RequireDualStack' && !dual) {
-    fail(fieldInvalid('spec.ipFamilyPolicy', policy, 'this cluster is not configured for dual-stack services'));
+    fail(
+      fieldInvalid(
+        'spec.ipFamilyPolicy',
+        policy,
+        'this cluster is not configured for dual-stack services',
+      ),
+    );
   }
   const families = familiesFor(spec, policy, dual);
   if (families.includes('IPv6') && !dual) {
@@ -208,20 +288,34 @@ function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges,
     return;
   }
   const wanted = listAt(spec, 'clusterIPs').map(String);
-  if (wanted.length === 0 && textAt(spec, 'clusterIP') !== '') wanted.push(textAt(spec, 'clusterIP'));
+  if (wanted.length === 0 && textAt(spec, 'clusterIP') !== '')
+    wanted.push(textAt(spec, 'clusterIP'));
   const addresses = families.map((family, index) => {
     const cidr = family === 'IPv6' ? (ranges.ipv6Cidr ?? '') : ranges.ipv4Cidr;
     const asked = wanted[index];
     if (asked === undefined) return firstFree(cidr, used.addresses) ?? '';
     if (!inCidr(asked, cidr)) {
-      fail(fieldInvalid(`spec.clusterIPs`, wanted, `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${cidr}`));
+      fail(
+        fieldInvalid(
+          `spec.clusterIPs`,
+          wanted,
+          `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${cidr}`,
+        ),
+      );
     }
     if (used.addresses.has(asked)) {
-      fail(fieldInvalid('spec.clusterIPs', wanted, `failed to allocate IP ${asked}: provided IP is already allocated`));
+      fail(
+        fieldInvalid(
+          'spec.clusterIPs',
+          wanted,
+          `failed to allocate IP ${asked}: provided IP is already allocated`,
+        ),
+      );
     }
     return asked;
   });
-  if (addresses.includes('')) fail(fieldForbidden('spec.clusterIPs', 'the range of cluster addresses is used up'));
+  if (addresses.includes(''))
+    fail(fieldForbidden('spec.clusterIPs', 'the range of cluster addresses is used up'));
   spec['clusterIPs'] = addresses;
   spec['clusterIP'] = addresses[0];
 }
@@ -229,36 +323,53 @@ function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges,
 function familiesFor(spec: JsonObject, policy: string, dual: boolean): string[] {
   const asked = listAt(spec, 'ipFamilies').map(String);
   const addresses = listAt(spec, 'clusterIPs').map(String);
-  const first = asked[0] ?? (isIPv6(textAt(spec, 'clusterIP') || (addresses[0] ?? '')) ? 'IPv6' : 'IPv4');
+  const first =
+    asked[0] ?? (isIPv6(textAt(spec, 'clusterIP') || (addresses[0] ?? '')) ? 'IPv6' : 'IPv4');
   const second = first === 'IPv4' ? 'IPv6' : 'IPv4';
   const both = policy === 'RequireDualStack' || (policy === 'PreferDualStack' && dual);
   return both ? [first, second] : [first];
 }
 
 function allocateNodePorts(spec: JsonObject, used: Used, ranges: ServiceRanges, fail: Fail): void {
-  const wants = spec['type'] === 'NodePort' || (spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] !== false);
+  const wants =
+    spec['type'] === 'NodePort' ||
+    (spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] !== false);
   const ports = listAt(spec, 'ports').filter(isObject);
   for (const [index, port] of ports.entries()) {
     const asked = numberAt(port, 'nodePort');
     const protocol = textAt(port, 'protocol');
     if (asked) checkNodePort(asked, protocol, `spec.ports[${index}].nodePort`, used, ranges, fail);
-    else if (wants) port['nodePort'] = takePort(used, ranges, protocol);
+    else if (wants) port['nodePort'] = takePort(used, ranges, protocol) ?? fail(portsUsedUp);
   }
   if (!needsHealthCheckPort(spec)) return;
   const health = numberAt(spec, 'healthCheckNodePort');
   if (health) checkNodePort(health, 'TCP', 'spec.healthCheckNodePort', used, ranges, fail);
-  else spec['healthCheckNodePort'] = takePort(used, ranges, 'TCP');
+  else spec['healthCheckNodePort'] = takePort(used, ranges, 'TCP') ?? fail(portsUsedUp);
 }
 
-function checkNodePort(port: number, protocol: string, field: string, used: Used, ranges: ServiceRanges, fail: Fail): void {
+function checkNodePort(
+  port: number,
+  protocol: string,
+  field: string,
+  used: Used,
+  ranges: ServiceRanges,
+  fail: Fail,
+): void {
   if (port < ranges.nodePortFirst || port > ranges.nodePortLast) {
-    fail(fieldInvalid(field, port, `provided port is not in the valid range. The range of valid ports is ${ranges.nodePortFirst}-${ranges.nodePortLast}`));
+    fail(
+      fieldInvalid(
+        field,
+        port,
+        `provided port is not in the valid range. The range of valid ports is ${ranges.nodePortFirst}-${ranges.nodePortLast}`,
+      ),
+    );
   }
-  if (used.nodePorts.get(port)?.has(protocol)) fail(fieldInvalid(field, port, 'provided port is already allocated'));
+  if (used.nodePorts.get(port)?.has(protocol))
+    fail(fieldInvalid(field, port, 'provided port is already allocated'));
   used.nodePorts.set(port, (used.nodePorts.get(port) ?? new Set<string>()).add(protocol));
 }
 
-function takePort(used: Used, ranges: ServiceRanges, protocol: string): number {
+function takePort(used: Used, ranges: ServiceRanges, protocol: string): number | undefined {
   // The real server picks at random; ours scatters by count so that neighbours do not look alike.
   const span = ranges.nodePortLast - ranges.nodePortFirst + 1;
   const start = (used.nodePorts.size * 1237 + 811) % span;
@@ -268,7 +379,7 @@ function takePort(used: Used, ranges: ServiceRanges, protocol: string): number {
     used.nodePorts.set(port, new Set([protocol]));
     return port;
   }
-  return 0;
+  return undefined;
 }
 
 function firstFree(cidr: string, used: Set<string>): string | undefined {

@@ -3,7 +3,15 @@
 // No scheduler and no kubelet run here: pods are what the lab says they are.
 
 import { fieldRequired, fieldInvalid, invalid, type StatusCause } from './api-error.ts';
-import { isObject, type JsonObject, type KubeObject, listAt, numberAt, objectAt, textAt } from './object.ts';
+import {
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  listAt,
+  numberAt,
+  objectAt,
+  textAt,
+} from './object.ts';
 import { matchesLabelSelector } from './selectors.ts';
 
 /** Fills defaults of one built-in object in place and throws 422 when it cannot be accepted. */
@@ -59,7 +67,8 @@ function admitPod(pod: KubeObject, causes: StatusCause[]): void {
   const spec = objectAt(pod, 'spec');
   defaultPodSpec(spec);
   causes.push(...podSpecFaults(spec, 'spec'));
-  if (textAt(pod, 'status', 'phase') === '') pod['status'] = { phase: 'Pending', qosClass: 'BestEffort', ...objectAt(pod, 'status') };
+  if (textAt(pod, 'status', 'phase') === '')
+    pod['status'] = { phase: 'Pending', qosClass: 'BestEffort', ...objectAt(pod, 'status') };
 }
 
 function defaultPodSpec(spec: JsonObject): void {
@@ -68,7 +77,8 @@ function defaultPodSpec(spec: JsonObject): void {
   spec['dnsPolicy'] ??= 'ClusterFirst';
   spec['securityContext'] ??= {};
   spec['schedulerName'] ??= 'default-scheduler';
-  if (typeof spec['serviceAccountName'] === 'string') spec['serviceAccount'] ??= spec['serviceAccountName'];
+  if (typeof spec['serviceAccountName'] === 'string')
+    spec['serviceAccount'] ??= spec['serviceAccountName'];
   for (const container of [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')]) {
     if (!isObject(container)) continue;
     container['terminationMessagePath'] ??= '/dev/termination-log';
@@ -76,7 +86,8 @@ function defaultPodSpec(spec: JsonObject): void {
     container['resources'] ??= {};
     const image = textAt(container, 'image');
     const tag = image.split('/').at(-1)?.split(':')[1];
-    container['imagePullPolicy'] ??= tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
+    container['imagePullPolicy'] ??=
+      tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
     for (const port of listAt(container, 'ports')) if (isObject(port)) port['protocol'] ??= 'TCP';
   }
 }
@@ -88,8 +99,15 @@ function podSpecFaults(spec: JsonObject, at: string): StatusCause[] {
     const causes: StatusCause[] = [];
     const name = textAt(container, 'name');
     if (name === '') causes.push(fieldRequired(`${at}.containers[${index}].name`));
-    const twin = containers.slice(0, index).some((other) => name !== '' && textAt(other, 'name') === name);
-    if (twin) causes.push({ reason: 'FieldValueDuplicate', message: `Duplicate value: "${name}"`, field: `${at}.containers[${index}].name` });
+    const twin = containers
+      .slice(0, index)
+      .some((other) => name !== '' && textAt(other, 'name') === name);
+    if (twin)
+      causes.push({
+        reason: 'FieldValueDuplicate',
+        message: `Duplicate value: "${name}"`,
+        field: `${at}.containers[${index}].name`,
+      });
     return causes;
   });
 }
@@ -104,23 +122,39 @@ function admitWorkload(object: KubeObject, causes: StatusCause[]): void {
   causes.push(...podSpecFaults(objectAt(template, 'spec'), 'spec.template.spec'));
   const labels = objectAt(template, 'metadata', 'labels') as Record<string, string>;
   if (isObject(selector) && !matchesLabelSelector(selector, labels)) {
-    causes.push(fieldInvalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+    causes.push(
+      fieldInvalid(
+        'spec.template.metadata.labels',
+        labels,
+        '`selector` does not match template `labels`',
+      ),
+    );
   }
   if (object.kind !== 'DaemonSet') spec['replicas'] ??= 1;
-  if (object.kind !== 'ReplicaSet' && object.kind !== 'StatefulSet') spec['revisionHistoryLimit'] ??= 10;
+  if (object.kind !== 'ReplicaSet' && object.kind !== 'StatefulSet')
+    spec['revisionHistoryLimit'] ??= 10;
   if (object.kind === 'DaemonSet') {
-    spec['updateStrategy'] ??= { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } };
+    spec['updateStrategy'] ??= {
+      type: 'RollingUpdate',
+      rollingUpdate: { maxUnavailable: 1, maxSurge: 0 },
+    };
   }
   if (object.kind === 'Deployment') {
     spec['progressDeadlineSeconds'] ??= 600;
-    spec['strategy'] ??= { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } };
+    spec['strategy'] ??= {
+      type: 'RollingUpdate',
+      rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' },
+    };
   }
 }
 
 function admitSecret(secret: KubeObject): void {
   const plain = secret['stringData'];
   if (isObject(plain)) {
-    const encoded = Object.entries(plain).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]);
+    const encoded = Object.entries(plain).map(([key, value]) => [
+      key,
+      Buffer.from(String(value)).toString('base64'),
+    ]);
     secret['data'] = { ...objectAt(secret, 'data'), ...Object.fromEntries(encoded) };
     delete secret['stringData'];
   }
@@ -146,7 +180,8 @@ function admitEndpointSlice(slice: KubeObject, causes: StatusCause[]): void {
   const type = textAt(slice, 'addressType');
   if (!['IPv4', 'IPv6', 'FQDN'].includes(type)) causes.push(fieldRequired('addressType'));
   for (const [index, endpoint] of listAt(slice, 'endpoints').entries()) {
-    if (listAt(endpoint, 'addresses').length === 0) causes.push(fieldRequired(`endpoints[${index}].addresses`));
+    if (listAt(endpoint, 'addresses').length === 0)
+      causes.push(fieldRequired(`endpoints[${index}].addresses`));
   }
   for (const port of listAt(slice, 'ports')) {
     if (!isObject(port)) continue;

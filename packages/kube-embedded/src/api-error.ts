@@ -90,13 +90,25 @@ export const staleObject = (subject: Subject, name: string) =>
   );
 
 export const methodNotAllowed = () =>
-  new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+  new ApiError(
+    405,
+    'MethodNotAllowed',
+    'the server does not allow this method on the requested resource',
+    {},
+  );
 
 export const expired = (message: string) => new ApiError(410, 'Expired', message);
 
 /** 422 with one cause per field. `kind` is the object's kind, as in `Service "x" is invalid`. */
-export function invalid(group: string, kind: string, name: string, causes: StatusCause[]): ApiError {
-  const lines = causes.map((cause) => (cause.field ? `${cause.field}: ${cause.message}` : cause.message));
+export function invalid(
+  group: string,
+  kind: string,
+  name: string,
+  causes: StatusCause[],
+): ApiError {
+  const lines = causes.map((cause) =>
+    cause.field ? `${cause.field}: ${cause.message}` : cause.message,
+  );
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   const qualified = group === '' ? kind : `${kind}.${group}`;
   const details = { name, group, kind, causes };
@@ -115,7 +127,11 @@ export const fieldRequired = (field: string, why = ''): StatusCause => ({
   field,
 });
 
-export const fieldNotSupported = (field: string, value: unknown, allowed: readonly unknown[]): StatusCause => ({
+export const fieldNotSupported = (
+  field: string,
+  value: unknown,
+  allowed: readonly unknown[],
+): StatusCause => ({
   reason: 'FieldValueNotSupported',
   message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${allowed
     .map((item) => JSON.stringify(item))

@@ -39,7 +39,8 @@ export class Authenticator {
     const given = Buffer.from(token);
     for (const [known, username] of Object.entries(this.#tokens)) {
       const expected = Buffer.from(known);
-      if (given.length === expected.length && timingSafeEqual(given, expected)) return userFor(username);
+      if (given.length === expected.length && timingSafeEqual(given, expected))
+        return userFor(username);
     }
     return undefined;
   }
@@ -57,7 +58,12 @@ export class Authenticator {
     if (socket.authorized === true) {
       const subject = socket.getPeerCertificate().subject;
       const organisations: unknown = subject?.O;
-      const groups = typeof organisations === 'string' ? [organisations] : Array.isArray(organisations) ? organisations.map(String) : [];
+      const groups =
+        typeof organisations === 'string'
+          ? [organisations]
+          : Array.isArray(organisations)
+            ? organisations.map(String)
+            : [];
       if (typeof subject?.CN === 'string') return userFor(subject.CN, groups);
     }
     throw unauthorized();

@@ -51,7 +51,13 @@ const groups: Record<string, Row[]> = {
     },
   ],
   'apiextensions.k8s.io/v1': [
-    { kind: 'CustomResourceDefinition', cluster: true, short: 'crd,crds', sub: 'status', categories: 'api-extensions' },
+    {
+      kind: 'CustomResourceDefinition',
+      cluster: true,
+      short: 'crd,crds',
+      sub: 'status',
+      categories: 'api-extensions',
+    },
   ],
   'rbac.authorization.k8s.io/v1': [
     { kind: 'Role' },

@@ -2,7 +2,13 @@
 // current clients ask for in one request.
 
 import type { JsonObject } from './object.ts';
-import { allVerbs, apiVersionOf, type ResourceDef, type ResourceRegistry, type SubresourceName } from './resource.ts';
+import {
+  allVerbs,
+  apiVersionOf,
+  type ResourceDef,
+  type ResourceRegistry,
+  type SubresourceName,
+} from './resource.ts';
 
 export const serverVersion = {
   major: '1',
@@ -25,10 +31,17 @@ export function apiVersionsDocument(serverAddress: string): JsonObject {
 }
 
 export function apiGroupList(registry: ResourceRegistry): JsonObject {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: namedGroups(registry).map((group) => apiGroup(registry, group)) };
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: namedGroups(registry).map((group) => apiGroup(registry, group)),
+  };
 }
 
-export function apiGroupDocument(registry: ResourceRegistry, group: string): JsonObject | undefined {
+export function apiGroupDocument(
+  registry: ResourceRegistry,
+  group: string,
+): JsonObject | undefined {
   if (group === '' || !registry.groups().includes(group)) return undefined;
   return { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(registry, group) };
 }
@@ -38,12 +51,18 @@ function namedGroups(registry: ResourceRegistry): string[] {
 }
 
 function apiGroup(registry: ResourceRegistry, group: string): JsonObject {
-  const versions = registry.versionsOf(group).map((version) => ({ groupVersion: `${group}/${version}`, version }));
+  const versions = registry
+    .versionsOf(group)
+    .map((version) => ({ groupVersion: `${group}/${version}`, version }));
   return { name: group, versions, preferredVersion: versions[0] };
 }
 
 /** The resources of one group version with their subresources, or undefined when none is served. */
-export function apiResourceList(registry: ResourceRegistry, group: string, version: string): JsonObject | undefined {
+export function apiResourceList(
+  registry: ResourceRegistry,
+  group: string,
+  version: string,
+): JsonObject | undefined {
   const defs = registry.resourcesOf(group, version);
   if (defs.length === 0) return undefined;
   return {
@@ -73,7 +92,11 @@ export function apiResourceList(registry: ResourceRegistry, group: string, versi
 }
 
 /** apidiscovery.k8s.io APIGroupDiscoveryList for the core group or for all named groups. */
-export function aggregatedDiscovery(registry: ResourceRegistry, scope: 'core' | 'named', apiVersion: string): JsonObject {
+export function aggregatedDiscovery(
+  registry: ResourceRegistry,
+  scope: 'core' | 'named',
+  apiVersion: string,
+): JsonObject {
   const groups = scope === 'core' ? [''] : namedGroups(registry);
   return {
     kind: 'APIGroupDiscoveryList',
@@ -116,7 +139,10 @@ function verbsOf(def: ResourceDef): readonly string[] {
   return def.virtual ? ['create'] : allVerbs;
 }
 
-function subresourceKind(def: ResourceDef, name: SubresourceName): { group?: string; version?: string; kind: string } {
+function subresourceKind(
+  def: ResourceDef,
+  name: SubresourceName,
+): { group?: string; version?: string; kind: string } {
   switch (name) {
     case 'scale':
       return { group: 'autoscaling', version: 'v1', kind: 'Scale' };

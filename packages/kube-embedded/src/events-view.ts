@@ -3,7 +3,16 @@
 import { isObject, type KubeObject, numberAt, objectAt, textAt } from './object.ts';
 
 export function toEventsV1(core: KubeObject): KubeObject {
-  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, ...rest } = core;
+  const {
+    involvedObject,
+    message,
+    source,
+    firstTimestamp,
+    lastTimestamp,
+    count,
+    reportingComponent,
+    ...rest
+  } = core;
   return {
     ...rest,
     apiVersion: 'events.k8s.io/v1',

@@ -1,7 +1,12 @@
 // The embedded Kubernetes API of the lab: an API server in this process, with its state in SQLite,
 // which real kubectl and our controller and speaker use. See server.ts.
 
-export { type ApiServer, type ApiServerOptions, createApiServer, type ListenAddress } from './server.ts';
+export {
+  type ApiServer,
+  type ApiServerOptions,
+  createApiServer,
+  type ListenAddress,
+} from './server.ts';
 export type { ExecHandler, ExecProcess, ExecRequest } from './exec/exec.ts';
 export type { LogHandler, LogRequest } from './exec/logs.ts';
 export type { KubeObject, ObjectMeta } from './object.ts';

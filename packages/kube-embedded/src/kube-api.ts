@@ -18,10 +18,29 @@ import {
 import { admitCrd, convertObject, crdResource, registerCrd, unregisterCrd } from './crd.ts';
 import { toCoreEvent, toEventsV1 } from './events-view.ts';
 import { checkIdentity } from './names.ts';
-import { cloneJson, isObject, type JsonObject, type KubeObject, sameJson, textAt } from './object.ts';
+import {
+  cloneJson,
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  sameJson,
+  textAt,
+} from './object.ts';
 import { applyConfiguration } from './patch/apply.ts';
-import { encodeManagers, type Manager, type ManagerId, managersAfterUpdate } from './patch/managed-fields.ts';
-import { apiVersionOf, type Converter, type ResourceDef, ResourceRegistry, storageKeyOf } from './resource.ts';
+import {
+  encodeManagers,
+  type Manager,
+  type ManagerId,
+  managersAfterUpdate,
+  managersOf,
+} from './patch/managed-fields.ts';
+import {
+  apiVersionOf,
+  type Converter,
+  type ResourceDef,
+  ResourceRegistry,
+  storageKeyOf,
+} from './resource.ts';
 import { dropNulls, fillDefaults, findTypeFaults, pruneUnknown } from './schema/structural.ts';
 import type { Store } from './store/store.ts';
 
@@ -67,7 +86,10 @@ export class KubeApi {
   }
 
   nowText(): string {
-    return this.#deps.now().toISOString().replace(/\.\d+Z$/, 'Z');
+    return this.#deps
+      .now()
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z');
   }
 
   /** A stored object in the version of a resource definition. */
@@ -88,10 +110,16 @@ export class KubeApi {
     return found;
   }
 
-  create(def: ResourceDef, namespace: string, body: JsonObject, options: WriteOptions): WriteResult {
+  create(
+    def: ResourceDef,
+    namespace: string,
+    body: JsonObject,
+    options: WriteOptions,
+  ): WriteResult {
     const object = cloneJson(body) as KubeObject;
     this.#identify(def, namespace, object);
-    if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+    if (object.metadata.resourceVersion)
+      throw badRequest('resourceVersion should not be set on objects to be created');
     if (!object.metadata.name && object.metadata.generateName) {
       object.metadata.name = object.metadata.generateName + randomSuffix();
     }
@@ -103,12 +131,20 @@ export class KubeApi {
   }
 
   /** Replaces an object (PUT), or its status. */
-  update(def: ResourceDef, namespace: string, name: string, body: JsonObject, options: WriteOptions): WriteResult {
+  update(
+    def: ResourceDef,
+    namespace: string,
+    name: string,
+    body: JsonObject,
+    options: WriteOptions,
+  ): WriteResult {
     const current = this.get(def, namespace, name);
     const object = cloneJson(body) as KubeObject;
     this.#identify(def, namespace, object);
     if (object.metadata.name !== name) {
-      throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${name})`);
+      throw badRequest(
+        `the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${name})`,
+      );
     }
     if (!object.metadata.resourceVersion && def.custom) {
       throw invalid(def.group, def.plural, name, [
@@ -132,17 +168,25 @@ export class KubeApi {
     if (!isObject(changed)) throw badRequest('the patched object is not an object');
     const object = cloneJson(changed) as KubeObject;
     this.#identify(def, namespace, object);
-    if (object.metadata.name !== name) throw badRequest('metadata.name cannot be changed by a patch');
+    if (object.metadata.name !== name)
+      throw badRequest('metadata.name cannot be changed by a patch');
     const warnings = this.#decode(def, object, options);
     return this.#updateDecoded(def, current, object, options, warnings, undefined);
   }
 
   /** Server-side apply: creates or merges. */
-  apply(def: ResourceDef, namespace: string, name: string, body: JsonObject, options: WriteOptions): WriteResult {
+  apply(
+    def: ResourceDef,
+    namespace: string,
+    name: string,
+    body: JsonObject,
+    options: WriteOptions,
+  ): WriteResult {
     const applied = cloneJson(body) as KubeObject;
     this.#identify(def, namespace, applied);
     applied.metadata.name ??= name;
-    if (applied.metadata.name !== name) throw badRequest('the name of the applied object does not match the name on the URL');
+    if (applied.metadata.name !== name)
+      throw badRequest('the name of the applied object does not match the name on the URL');
     if (applied.metadata.managedFields) throw badRequest('metadata.managedFields must be nil');
     const warnings = this.#decode(def, applied, options, true);
     const subresource = options.subresource ?? '';
@@ -156,8 +200,14 @@ export class KubeApi {
     const live = this.find(def, namespace, name);
     if (!live && subresource !== '') throw notFound(def, name);
     const expected = applied.metadata.resourceVersion;
-    if (live && expected && expected !== live.metadata.resourceVersion) throw staleObject(def, name);
-    const id: ManagerId = { manager: options.fieldManager, operation: 'Apply', apiVersion: apiVersionOf(def), subresource };
+    if (live && expected && expected !== live.metadata.resourceVersion)
+      throw staleObject(def, name);
+    const id: ManagerId = {
+      manager: options.fieldManager,
+      operation: 'Apply',
+      apiVersion: apiVersionOf(def),
+      subresource,
+    };
     const outcome = applyConfiguration({
       live,
       applied,
@@ -174,14 +224,27 @@ export class KubeApi {
   }
 
   /** Deletes an object, or marks it when finalizers hold it. Answers its last state. */
-  delete(def: ResourceDef, namespace: string, name: string, options: DeleteOptions = {}): { object: KubeObject; gone: boolean } {
+  delete(
+    def: ResourceDef,
+    namespace: string,
+    name: string,
+    options: DeleteOptions = {},
+  ): { object: KubeObject; gone: boolean } {
     const current = this.get(def, namespace, name);
     const { uid, resourceVersion } = options.preconditions ?? {};
     if (uid !== undefined && uid !== current.metadata.uid) {
-      throw conflict(def, name, `the UID in the precondition (${uid}) does not match the UID in record (${current.metadata.uid ?? ''})`);
+      throw conflict(
+        def,
+        name,
+        `the UID in the precondition (${uid}) does not match the UID in record (${current.metadata.uid ?? ''})`,
+      );
     }
     if (resourceVersion !== undefined && resourceVersion !== current.metadata.resourceVersion) {
-      throw conflict(def, name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${current.metadata.resourceVersion ?? ''})`);
+      throw conflict(
+        def,
+        name,
+        `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${current.metadata.resourceVersion ?? ''})`,
+      );
     }
     if (options.dryRun) return { object: current, gone: true };
     if (def.kind === 'Namespace' && def.group === '') this.#emptyNamespace(name);
@@ -189,43 +252,63 @@ export class KubeApi {
     if (!stored) return { object: current, gone: true };
     if ((stored.metadata.finalizers ?? []).length > 0) {
       if (stored.metadata.deletionTimestamp) return { object: current, gone: false };
-      const metadata = { ...stored.metadata, deletionTimestamp: this.nowText(), deletionGracePeriodSeconds: 0 };
+      const metadata = {
+        ...stored.metadata,
+        deletionTimestamp: this.nowText(),
+        deletionGracePeriodSeconds: 0,
+      };
       const marked = this.store.put(storageKeyOf(def), { ...stored, metadata });
       return { object: this.view(def, marked), gone: false };
     }
-    return { object: this.view(def, this.#remove(def, stored, options.propagationPolicy)), gone: true };
+    return {
+      object: this.view(def, this.#remove(def, stored, options.propagationPolicy)),
+      gone: true,
+    };
   }
 
   #identify(def: ResourceDef, namespace: string, object: KubeObject): void {
     const wanted = apiVersionOf(def);
-    if (object.apiVersion === undefined && object.kind === undefined) throw badRequest('Object \'Kind\' is missing in the body');
+    if (object.apiVersion === undefined && object.kind === undefined)
+      throw badRequest("Object 'Kind' is missing in the body");
     if (object.apiVersion !== wanted || object.kind !== def.kind) {
-      throw badRequest(`the API version in the data (${String(object.apiVersion)}, Kind=${String(object.kind)}) does not match the expected API version (${wanted}, Kind=${def.kind})`);
+      throw badRequest(
+        `the API version in the data (${String(object.apiVersion)}, Kind=${String(object.kind)}) does not match the expected API version (${wanted}, Kind=${def.kind})`,
+      );
     }
     if (object.metadata === undefined || object.metadata === null) object.metadata = {};
     if (!isObject(object.metadata)) throw badRequest('metadata must be an object');
     const given = object.metadata.namespace;
     if (!def.namespaced) delete object.metadata.namespace;
     else if (given !== undefined && given !== '' && given !== namespace) {
-      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+      throw badRequest(
+        'the namespace of the provided object does not match the namespace sent on the request',
+      );
     } else object.metadata.namespace = namespace;
   }
 
   /** Prunes, checks types and fills defaults; answers warnings or throws as fieldValidation asks. */
   #decode(def: ResourceDef, object: KubeObject, options: WriteOptions, isApply = false): string[] {
     if (!def.custom) dropNulls(object);
-    const metaFaults = findTypeFaults(object.metadata, { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' }, 'metadata');
+    const metaFaults = findTypeFaults(
+      object.metadata,
+      { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' },
+      'metadata',
+    );
     const faults = def.custom ? metaFaults : findTypeFaults(object, def.schema);
     const fault = faults[0];
     if (fault) {
-      throw badRequest(`${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: json: cannot unmarshal ${fault.got} into field ${def.kind}.${fault.path} of type ${fault.expected}`);
+      throw badRequest(
+        `${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: json: cannot unmarshal ${fault.got} into field ${def.kind}.${fault.path} of type ${fault.expected}`,
+      );
     }
     const unknown = pruneUnknown(object, def.schema);
     if (!isApply) fillDefaultsFor(def, object);
     if (unknown.length === 0 || options.fieldValidation === 'Ignore') return [];
     const texts = unknown.map((path) => `unknown field "${path}"`);
     if (options.fieldValidation !== 'Strict') return texts;
-    throw badRequest(`${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: strict decoding error: ${texts.join(', ')}`);
+    throw badRequest(
+      `${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: strict decoding error: ${texts.join(', ')}`,
+    );
   }
 
   #createDecoded(
@@ -244,14 +327,28 @@ export class KubeApi {
       creationTimestamp: this.nowText(),
       ...(countsGeneration(def) ? { generation: 1 } : {}),
     };
-    for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion'] as const) delete object.metadata[key];
+    for (const key of [
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'selfLink',
+      'resourceVersion',
+    ] as const)
+      delete object.metadata[key];
     delete object.metadata.managedFields;
     this.#admit(def, object, undefined);
-    const tracked = managers ?? managersAfterUpdate(undefined, object, def.schema, this.#managerId(def, options), this.nowText());
+    const tracked =
+      managers ??
+      managersAfterUpdate(
+        undefined,
+        object,
+        def.schema,
+        this.#managerId(def, options),
+        this.nowText(),
+      );
     object.metadata.managedFields = encodeManagers(tracked);
     if (options.dryRun) return { object, created: true, warnings };
     const stored = this.store.put(storageKeyOf(def), this.#toStorage(def, object));
-    this.#afterWrite(def, stored);
+    this.#afterCreate(def, stored);
     return { object: this.view(def, stored), created: true, warnings };
   }
 
@@ -265,11 +362,20 @@ export class KubeApi {
   ): WriteResult {
     const name = current.metadata.name ?? '';
     const { resourceVersion, uid } = object.metadata;
-    if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw staleObject(def, name);
+    if (resourceVersion && resourceVersion !== current.metadata.resourceVersion)
+      throw staleObject(def, name);
     if (uid && uid !== current.metadata.uid) {
-      throw conflict(def, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`);
+      throw conflict(
+        def,
+        name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`,
+      );
     }
     const next = this.#separateStatus(def, current, object, options.subresource ?? '');
+    // Clients may rewrite managedFields, as kubectl does when it moves to server-side apply.
+    const given = object.metadata.managedFields;
+    const rewritten = given !== undefined && !sameJson(given, current.metadata.managedFields);
+    const known = managersOf(rewritten ? object : current);
     next.metadata = {
       ...next.metadata,
       name,
@@ -277,30 +383,54 @@ export class KubeApi {
       creationTimestamp: current.metadata.creationTimestamp ?? '',
       resourceVersion: current.metadata.resourceVersion ?? '',
     };
-    carry(next, current, ['namespace', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generateName', 'managedFields']);
+    carry(next, current, [
+      'namespace',
+      'generation',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'generateName',
+      'managedFields',
+    ]);
     this.#admit(def, next, current);
     if (countsGeneration(def) && changesDesiredState(def, current, next)) {
       next.metadata.generation = (current.metadata.generation ?? 0) + 1;
     }
-    const tracked = managers ?? managersAfterUpdate(current, next, def.schema, this.#managerId(def, options), this.nowText());
+    const tracked =
+      managers ??
+      managersAfterUpdate(
+        current,
+        next,
+        def.schema,
+        this.#managerId(def, options),
+        this.nowText(),
+        known,
+      );
     next.metadata.managedFields = encodeManagers(tracked);
     if (sameJson(next, current)) return { object: current, created: false, warnings };
     if (options.dryRun) return { object: next, created: false, warnings };
-    const lastFinalizerGone = current.metadata.deletionTimestamp && (next.metadata.finalizers ?? []).length === 0;
+    const lastFinalizerGone =
+      current.metadata.deletionTimestamp && (next.metadata.finalizers ?? []).length === 0;
     if (lastFinalizerGone) {
       const removed = this.#remove(def, this.#toStorage(def, next), undefined);
       return { object: this.view(def, removed), created: false, warnings };
     }
     const stored = this.store.put(storageKeyOf(def), this.#toStorage(def, next));
-    this.#afterWrite(def, stored);
+    if (def.kind === 'CustomResourceDefinition') this.#serveCrd(stored);
     return { object: this.view(def, stored), created: false, warnings };
   }
 
-  #separateStatus(def: ResourceDef, current: KubeObject, object: KubeObject, subresource: string): KubeObject {
+  #separateStatus(
+    def: ResourceDef,
+    current: KubeObject,
+    object: KubeObject,
+    subresource: string,
+  ): KubeObject {
     if (!def.hasStatus) return object;
     if (subresource === '') {
       const { status: _status, ...rest } = object;
-      return (current['status'] === undefined ? rest : { ...rest, status: current['status'] }) as KubeObject;
+      return (
+        current['status'] === undefined ? rest : { ...rest, status: current['status'] }
+      ) as KubeObject;
     }
     const metadata = def.custom ? current.metadata : object.metadata;
     const next: KubeObject = { ...current, metadata: { ...metadata } };
@@ -314,9 +444,13 @@ export class KubeApi {
       const causes = def.custom.validate(object, previous);
       if (causes.length > 0) throw invalid(def.group, def.kind, object.metadata.name ?? '', causes);
     } else if (def.kind === 'Service' && def.group === '') {
-      const others = this.store.list(storageKeyOf(def)).filter(
-        (other) => other.metadata.name !== object.metadata.name || other.metadata.namespace !== object.metadata.namespace,
-      );
+      const others = this.store
+        .list(storageKeyOf(def))
+        .filter(
+          (other) =>
+            other.metadata.name !== object.metadata.name ||
+            other.metadata.namespace !== object.metadata.namespace,
+        );
       admitService(object, previous, others, this.#deps.ranges);
     } else if (def.kind === 'CustomResourceDefinition') admitCrd(object, this.nowText());
     else if (def.group !== 'events.k8s.io') admitBuiltin(object, this.nowText());
@@ -328,19 +462,37 @@ export class KubeApi {
   }
 
   #managerId(def: ResourceDef, options: WriteOptions): ManagerId {
-    return { manager: options.fieldManager, operation: 'Update', apiVersion: apiVersionOf(def), subresource: options.subresource ?? '' };
+    return {
+      manager: options.fieldManager,
+      operation: 'Update',
+      apiVersion: apiVersionOf(def),
+      subresource: options.subresource ?? '',
+    };
   }
 
   #checkNamespace(def: ResourceDef, namespace: string, name: string): void {
     const found = this.store.get('/namespaces', '', namespace);
     if (!found) throw notFound({ group: '', plural: 'namespaces' }, namespace);
     if (found.metadata.deletionTimestamp) {
-      throw new ApiError(403, 'Forbidden', `${def.plural} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`);
+      throw new ApiError(
+        403,
+        'Forbidden',
+        `${def.plural} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+      );
     }
   }
 
-  #afterWrite(def: ResourceDef, stored: KubeObject): void {
+  #afterCreate(def: ResourceDef, stored: KubeObject): void {
     if (def.kind === 'CustomResourceDefinition') this.#serveCrd(stored);
+    if (def.kind === 'Namespace') this.#ensureDefaultAccount(stored.metadata.name ?? '');
+  }
+
+  /** Every namespace has a service account called default, as a cluster's controllers see to. */
+  #ensureDefaultAccount(namespace: string): void {
+    const accounts = this.registry.find('', 'v1', 'serviceaccounts');
+    if (!accounts || this.find(accounts, namespace, 'default')) return;
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+    this.create(accounts, namespace, account, { fieldManager: 'rookery-lab' });
   }
 
   #serveCrd(crd: KubeObject): void {
@@ -370,7 +522,8 @@ export class KubeApi {
         const [group = '', plural = ''] = resource.split('/');
         const def = this.registry.preferred(group, plural);
         if (orphan || rest.length > 0) this.store.put(resource, { ...dependent, metadata: kept });
-        else if (def) this.delete(def, dependent.metadata.namespace ?? '', dependent.metadata.name ?? '');
+        else if (def)
+          this.delete(def, dependent.metadata.namespace ?? '', dependent.metadata.name ?? '');
       }
     }
   }
@@ -381,7 +534,8 @@ export class KubeApi {
       const def = this.registry.preferred(group, plural);
       if (!def?.namespaced) continue;
       for (const object of this.store.list(resource, name)) {
-        if (this.store.get(resource, name, object.metadata.name ?? '')) this.delete(def, name, object.metadata.name ?? '');
+        if (this.store.get(resource, name, object.metadata.name ?? ''))
+          this.delete(def, name, object.metadata.name ?? '');
       }
     }
   }
@@ -393,7 +547,9 @@ function fillDefaultsFor(def: ResourceDef, object: KubeObject): void {
 
 function identityOf(metadata: KubeObject['metadata']): KubeObject['metadata'] {
   const { name, namespace, resourceVersion, uid } = metadata;
-  return JSON.parse(JSON.stringify({ name, namespace, resourceVersion, uid })) as KubeObject['metadata'];
+  return JSON.parse(
+    JSON.stringify({ name, namespace, resourceVersion, uid }),
+  ) as KubeObject['metadata'];
 }
 
 function carry(next: KubeObject, current: KubeObject, keys: readonly string[]): void {

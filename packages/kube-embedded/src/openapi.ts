@@ -25,7 +25,11 @@ export function openApiIndex(registry: ResourceRegistry): JsonObject {
   return { paths };
 }
 
-export function openApiV3(registry: ResourceRegistry, group: string, version: string): JsonObject | undefined {
+export function openApiV3(
+  registry: ResourceRegistry,
+  group: string,
+  version: string,
+): JsonObject | undefined {
   const defs = registry.resourcesOf(group, version);
   if (defs.length === 0) return undefined;
   const schemas: Record<string, unknown> = {};
@@ -64,7 +68,9 @@ export function openApiV2(registry: ResourceRegistry): JsonObject {
   } as JsonObject;
 }
 
-const listMetaReference: Schema = { $ref: `${definitionPrefix}io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta` };
+const listMetaReference: Schema = {
+  $ref: `${definitionPrefix}io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta`,
+};
 const listMeta: Schema = {
   type: 'object',
   properties: {
@@ -87,7 +93,10 @@ export function definitionNameOf(def: ResourceDef): string {
 
 function rootSchema(def: ResourceDef): Schema {
   const { $ref: reference, ...own } = def.schema ?? { type: 'object' };
-  const target = reference === undefined ? undefined : builtinDefinition(reference.slice(definitionPrefix.length));
+  const target =
+    reference === undefined
+      ? undefined
+      : builtinDefinition(reference.slice(definitionPrefix.length));
   return { ...target, ...own };
 }
 
@@ -100,7 +109,10 @@ function listSchema(def: ResourceDef): Schema {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { allOf: [listMetaReference] },
-      items: { type: 'array', items: { allOf: [{ $ref: definitionPrefix + definitionNameOf(def) }] } },
+      items: {
+        type: 'array',
+        items: { allOf: [{ $ref: definitionPrefix + definitionNameOf(def) }] },
+      },
     },
     'x-kubernetes-group-version-kind': [{ group, version, kind: listKind }],
   };
@@ -125,7 +137,9 @@ function collectReferences(value: unknown, into: Record<string, unknown>): void 
 function pathsFor(def: ResourceDef): JsonObject {
   const { group, version, kind } = def;
   const root = group === '' ? `/api/${version}` : `/apis/${apiVersionOf(def)}`;
-  const base = def.namespaced ? `${root}/namespaces/{namespace}/${def.plural}` : `${root}/${def.plural}`;
+  const base = def.namespaced
+    ? `${root}/namespaces/{namespace}/${def.plural}`
+    : `${root}/${def.plural}`;
   const operation = (action: string, verb: string) => ({
     operationId: `${verb}${kind}${version}${group}`,
     'x-kubernetes-action': action,
@@ -154,7 +168,12 @@ function toSwagger(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toSwagger);
   if (!isObject(value)) return value;
   const all = value['allOf'];
-  if (Array.isArray(all) && all.length === 1 && isObject(all[0]) && typeof all[0]['$ref'] === 'string') {
+  if (
+    Array.isArray(all) &&
+    all.length === 1 &&
+    isObject(all[0]) &&
+    typeof all[0]['$ref'] === 'string'
+  ) {
     const { allOf: _allOf, ...rest } = value;
     return toSwagger({ ...rest, $ref: all[0]['$ref'] });
   }

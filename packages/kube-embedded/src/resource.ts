@@ -5,7 +5,15 @@ import type { JsonObject, KubeObject } from './object.ts';
 import type { Schema } from './schema/schema.ts';
 import type { PrinterColumn } from './table.ts';
 
-export type SubresourceName = 'status' | 'scale' | 'exec' | 'log' | 'token' | 'binding' | 'eviction' | 'attach';
+export type SubresourceName =
+  | 'status'
+  | 'scale'
+  | 'exec'
+  | 'log'
+  | 'token'
+  | 'binding'
+  | 'eviction'
+  | 'attach';
 
 export interface ResourceDef {
   group: string;
@@ -33,7 +41,10 @@ export interface ResourceDef {
 
 export interface CustomResourceInfo {
   crdName: string;
-  validate: (object: JsonObject, previous: JsonObject | undefined) => import('./api-error.ts').StatusCause[];
+  validate: (
+    object: JsonObject,
+    previous: JsonObject | undefined,
+  ) => import('./api-error.ts').StatusCause[];
   convert: Converter | undefined;
   selectableFields: readonly string[];
 }
@@ -96,7 +107,9 @@ export class ResourceRegistry {
   }
 
   findKind(group: string, version: string, kind: string): ResourceDef | undefined {
-    return this.all().find((def) => def.group === group && def.version === version && def.kind === kind);
+    return this.all().find(
+      (def) => def.group === group && def.version === version && def.kind === kind,
+    );
   }
 
   /** The newest served version of a resource. */
@@ -116,7 +129,9 @@ export class ResourceRegistry {
   }
 
   versionsOf(group: string): string[] {
-    const versions = new Set(this.all().flatMap((def) => (def.group === group ? [def.version] : [])));
+    const versions = new Set(
+      this.all().flatMap((def) => (def.group === group ? [def.version] : [])),
+    );
     return [...versions].sort(compareVersions);
   }
 

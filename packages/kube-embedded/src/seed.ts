@@ -24,13 +24,26 @@ function applyOne(api: KubeApi, object: KubeObject): KubeObject {
   const options = { fieldManager: manager };
   const current = api.find(def, namespace, name);
   const { metadata } = object;
-  const body = { ...object, apiVersion: apiVersionOf(def), metadata: { ...metadata, ...(def.namespaced ? { namespace } : {}) } };
+  const body = {
+    ...object,
+    apiVersion: apiVersionOf(def),
+    metadata: { ...metadata, ...(def.namespaced ? { namespace } : {}) },
+  };
   let stored = current
-    ? api.patch(def, namespace, name, (live) => ({ ...live, ...body, metadata: { ...live.metadata, ...body.metadata } }), options).object
+    ? api.patch(
+        def,
+        namespace,
+        name,
+        (live) => ({ ...live, ...body, metadata: { ...live.metadata, ...body.metadata } }),
+        options,
+      ).object
     : api.create(def, namespace, body, options).object;
   if (def.hasStatus && isObject(object['status'])) {
     const status = object['status'];
-    stored = api.patch(def, namespace, name, (live) => ({ ...live, status }), { ...options, subresource: 'status' }).object;
+    stored = api.patch(def, namespace, name, (live) => ({ ...live, status }), {
+      ...options,
+      subresource: 'status',
+    }).object;
   }
   return stored;
 }
@@ -40,7 +53,12 @@ export function ensureNamespaces(api: KubeApi, names: readonly string[]): void {
   if (!def) return;
   for (const name of names) {
     if (api.find(def, '', name)) continue;
-    api.create(def, '', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, { fieldManager: manager });
+    api.create(
+      def,
+      '',
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+      { fieldManager: manager },
+    );
   }
 }
 
@@ -78,7 +96,10 @@ export function nodeObject(seed: NodeSeed): KubeObject {
       ],
       capacity: { cpu: '4', memory: '8Gi', pods: '110' },
       allocatable: { cpu: '4', memory: '8Gi', pods: '110' },
-      conditions: [condition('NetworkUnavailable', 'False', 'RouteCreated'), condition('Ready', 'True', 'KubeletReady')],
+      conditions: [
+        condition('NetworkUnavailable', 'False', 'RouteCreated'),
+        condition('Ready', 'True', 'KubeletReady'),
+      ],
       nodeInfo: {
         architecture: 'amd64',
         bootID: '',
@@ -123,8 +144,14 @@ export function podObject(seed: PodSeed): KubeObject {
     spec: {
       nodeName: seed.nodeName,
       hostNetwork: seed.hostNetwork ?? false,
-      ...(seed.serviceAccountName === undefined ? {} : { serviceAccountName: seed.serviceAccountName }),
-      containers: seed.containers.map(({ name, image, ports }) => ({ name, image, ...(ports ? { ports: [...ports] } : {}) })),
+      ...(seed.serviceAccountName === undefined
+        ? {}
+        : { serviceAccountName: seed.serviceAccountName }),
+      containers: seed.containers.map(({ name, image, ports }) => ({
+        name,
+        image,
+        ...(ports ? { ports: [...ports] } : {}),
+      })),
     },
     status: {
       phase: 'Running',
@@ -169,7 +196,9 @@ export function daemonSetObject(seed: DaemonSetSeed): KubeObject {
         metadata: { labels: seed.labels },
         spec: {
           hostNetwork: true,
-          ...(seed.serviceAccountName === undefined ? {} : { serviceAccountName: seed.serviceAccountName }),
+          ...(seed.serviceAccountName === undefined
+            ? {}
+            : { serviceAccountName: seed.serviceAccountName }),
           containers: seed.containers.map(({ name, image }) => ({ name, image })),
         },
       },
@@ -186,7 +215,16 @@ export function daemonSetObject(seed: DaemonSetSeed): KubeObject {
   };
 }
 
-export function ownerReferenceTo(owner: KubeObject): NonNullable<KubeObject['metadata']['ownerReferences']>[number] {
+export function ownerReferenceTo(
+  owner: KubeObject,
+): NonNullable<KubeObject['metadata']['ownerReferences']>[number] {
   const { apiVersion, kind, metadata } = owner;
-  return { apiVersion, kind, name: metadata.name ?? '', uid: metadata.uid ?? '', controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion,
+    kind,
+    name: metadata.name ?? '',
+    uid: metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }

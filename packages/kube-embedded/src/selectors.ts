@@ -19,7 +19,10 @@ export function parseLabelSelector(text: string): Predicate {
 }
 
 /** A metav1.LabelSelector; an absent one matches nothing, an empty one everything. */
-export function matchesLabelSelector(selector: unknown, labels: Record<string, string> | undefined): boolean {
+export function matchesLabelSelector(
+  selector: unknown,
+  labels: Record<string, string> | undefined,
+): boolean {
   if (!isObject(selector)) return false;
   const terms: LabelTerm[] = [];
   const matchLabels = selector['matchLabels'];
@@ -36,7 +39,10 @@ export function matchesLabelSelector(selector: unknown, labels: Record<string, s
   return matchesTerms(terms, labels);
 }
 
-function matchesTerms(terms: readonly LabelTerm[], labels: Record<string, string> | undefined): boolean {
+function matchesTerms(
+  terms: readonly LabelTerm[],
+  labels: Record<string, string> | undefined,
+): boolean {
   return terms.every((term) => {
     const value = labels?.[term.key];
     switch (term.operator) {
@@ -78,11 +84,19 @@ function parseLabelTerm(term: string): LabelTerm {
   const set = term.match(/^(\S+)\s+(in|notin)\s*\(([^()]*)\)$/);
   if (set) {
     const values = (set[3] ?? '').split(',').map((value) => value.trim());
-    return { key: checkKey(set[1] ?? '', term), operator: set[2] === 'in' ? 'In' : 'NotIn', values };
+    return {
+      key: checkKey(set[1] ?? '', term),
+      operator: set[2] === 'in' ? 'In' : 'NotIn',
+      values,
+    };
   }
   const order = term.match(/^([^\s<>=!]+)\s*([<>])\s*(-?\d+)$/);
   if (order) {
-    return { key: checkKey(order[1] ?? '', term), operator: order[2] === '>' ? 'Gt' : 'Lt', values: [order[3] ?? ''] };
+    return {
+      key: checkKey(order[1] ?? '', term),
+      operator: order[2] === '>' ? 'Gt' : 'Lt',
+      values: [order[3] ?? ''],
+    };
   }
   const equal = term.match(/^([^=!\s]+)\s*(==|=|!=)\s*(\S*)$/);
   if (equal) {
@@ -96,33 +110,69 @@ function parseLabelTerm(term: string): LabelTerm {
 }
 
 function checkKey(key: string, term: string): string {
-  if (/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(key)) return key;
+  if (/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(key))
+    return key;
   throw badRequest(`unable to parse requirement: "${term}" is not a label requirement`);
 }
 
 /** Fields beyond metadata.name and metadata.namespace, by "group/plural". */
 const selectableFields: Record<string, readonly string[]> = {
-  '/pods': ['spec.nodeName', 'spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'spec.hostNetwork', 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
+  '/pods': [
+    'spec.nodeName',
+    'spec.restartPolicy',
+    'spec.schedulerName',
+    'spec.serviceAccountName',
+    'spec.hostNetwork',
+    'status.phase',
+    'status.podIP',
+    'status.nominatedNodeName',
+  ],
   '/nodes': ['spec.unschedulable'],
   '/namespaces': ['status.phase'],
   '/secrets': ['type'],
   '/services': ['spec.clusterIP', 'spec.type'],
-  '/events': ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'],
+  '/events': [
+    'involvedObject.kind',
+    'involvedObject.namespace',
+    'involvedObject.name',
+    'involvedObject.uid',
+    'involvedObject.apiVersion',
+    'involvedObject.resourceVersion',
+    'involvedObject.fieldPath',
+    'reason',
+    'reportingComponent',
+    'source',
+    'type',
+  ],
   'apps/replicasets': ['status.replicas'],
 };
 
 /** "metadata.name=x,spec.nodeName!=y" for one resource. `resource` is "group/plural" of the store. */
-export function parseFieldSelector(text: string, resource: string, extra: readonly string[] = []): Predicate {
-  const allowed = new Set(['metadata.name', 'metadata.namespace', ...(selectableFields[resource] ?? []), ...extra]);
-  const terms = text.split(',').filter((term) => term.trim() !== '').map((term) => {
-    const parts = term.match(/^\s*([^=!]+?)\s*(==|=|!=)(.*)$/);
-    if (!parts) throw badRequest(`invalid field selector: "${term}"; can't understand it`);
-    const field = (parts[1] ?? '').replace(/^regarding\./, 'involvedObject.');
-    if (!allowed.has(field)) {
-      throw badRequest(`Unable to find "${resource}" that match field selector "${text}": field label not supported: ${field}`);
-    }
-    return { path: field.split('.'), negated: parts[2] === '!=', value: (parts[3] ?? '').trim() };
-  });
+export function parseFieldSelector(
+  text: string,
+  resource: string,
+  extra: readonly string[] = [],
+): Predicate {
+  const allowed = new Set([
+    'metadata.name',
+    'metadata.namespace',
+    ...(selectableFields[resource] ?? []),
+    ...extra,
+  ]);
+  const terms = text
+    .split(',')
+    .filter((term) => term.trim() !== '')
+    .map((term) => {
+      const parts = term.match(/^\s*([^=!]+?)\s*(==|=|!=)(.*)$/);
+      if (!parts) throw badRequest(`invalid field selector: "${term}"; can't understand it`);
+      const field = (parts[1] ?? '').replace(/^regarding\./, 'involvedObject.');
+      if (!allowed.has(field)) {
+        throw badRequest(
+          `Unable to find "${resource}" that match field selector "${text}": field label not supported: ${field}`,
+        );
+      }
+      return { path: field.split('.'), negated: parts[2] === '!=', value: (parts[3] ?? '').trim() };
+    });
   return (object) =>
     terms.every((term) => (fieldText(object, term.path) === term.value) !== term.negated);
 }

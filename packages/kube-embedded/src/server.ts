@@ -12,7 +12,14 @@ import { defaultServiceRanges } from './admission-service.ts';
 import { ApiError, methodNotAllowed, pathNotFound } from './api-error.ts';
 import { adminUser, Authenticator, serviceAccountUser } from './auth.ts';
 import { registerBuiltins } from './builtins.ts';
-import { aggregatedDiscovery, apiGroupDocument, apiGroupList, apiResourceList, apiVersionsDocument, serverVersion } from './discovery.ts';
+import {
+  aggregatedDiscovery,
+  apiGroupDocument,
+  apiGroupList,
+  apiResourceList,
+  apiVersionsDocument,
+  serverVersion,
+} from './discovery.ts';
 import { type ExecHandler, refuseUpgrade, serveExecUpgrade } from './exec/exec.ts';
 import { type LogHandler, serveLogs } from './exec/logs.ts';
 import { parseAccept, sendBytes, sendError, sendJson } from './http/negotiate.ts';
@@ -22,6 +29,11 @@ import { KubeApi } from './kube-api.ts';
 import { convertBgpPeer } from './metallb/convert.ts';
 import type { KubeObject } from './object.ts';
 import { openApiIndex, openApiV2, openApiV3 } from './openapi.ts';
+import {
+  encodeOpenApiV2,
+  openApiV2ProtobufAnswerType,
+  openApiV2ProtobufType,
+} from './openapi-protobuf.ts';
 import { applySeed, ensureNamespaces } from './seed.ts';
 import { type Converter, ResourceRegistry } from './resource.ts';
 import { Store } from './store/store.ts';
@@ -92,8 +104,17 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const authenticator = new Authenticator(store);
   const authority = await openCertificateAuthority(options.certificateDirectory, now().getTime());
   const names = [
-    ...options.listen.map((address) => address.host).filter((host) => host !== '0.0.0.0' && host !== '::'),
-    ...['127.0.0.1', '::1', 'localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
+    ...options.listen
+      .map((address) => address.host)
+      .filter((host) => host !== '0.0.0.0' && host !== '::'),
+    ...[
+      '127.0.0.1',
+      '::1',
+      'localhost',
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+    ],
     ...['kubernetes.default.svc.cluster.local', ...(options.extraNames ?? [])],
   ];
   const certificate = await authority.issueServer(names);
@@ -117,7 +138,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     if (serveOpenPath(response, segments)) return;
     const user = authenticator.authenticate(request);
     if (serveDiscovery(request, response, segments)) return;
-    const isResource = (segments[0] === 'api' && segments.length > 2) || (segments[0] === 'apis' && segments.length > 3);
+    const isResource =
+      (segments[0] === 'api' && segments.length > 2) ||
+      (segments[0] === 'apis' && segments.length > 3);
     if (!isResource) throw pathNotFound();
     const target = resolveResource(segments, registry);
     if (target.subresource === 'exec' || target.subresource === 'attach') {
@@ -133,39 +156,70 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     await serveResource(context, target);
   };
 
-  const serveDiscovery = (request: IncomingMessage, response: ServerResponse, segments: string[]): boolean => {
+  const serveDiscovery = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    segments: string[],
+  ): boolean => {
     const [root, group = '', version = ''] = segments;
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     if (segments.length === 0) {
-      const paths = ['/api', '/api/v1', '/apis', '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'];
+      const paths = [
+        '/api',
+        '/api/v1',
+        '/apis',
+        '/healthz',
+        '/livez',
+        '/openapi/v2',
+        '/openapi/v3',
+        '/readyz',
+        '/version',
+      ];
       sendJson(response, 200, { paths });
-    } else if (root === 'api' && segments.length === 1) sendRootDiscovery(request, response, 'core');
-    else if (root === 'apis' && segments.length === 1) sendRootDiscovery(request, response, 'named');
-    else if (root === 'api' && segments.length === 2) sendFound(response, apiResourceList(registry, '', group));
-    else if (root === 'apis' && segments.length === 2) sendFound(response, apiGroupDocument(registry, group));
-    else if (root === 'apis' && segments.length === 3) sendFound(response, apiResourceList(registry, group, version));
+    } else if (root === 'api' && segments.length === 1)
+      sendRootDiscovery(request, response, 'core');
+    else if (root === 'apis' && segments.length === 1)
+      sendRootDiscovery(request, response, 'named');
+    else if (root === 'api' && segments.length === 2)
+      sendFound(response, apiResourceList(registry, '', group));
+    else if (root === 'apis' && segments.length === 2)
+      sendFound(response, apiGroupDocument(registry, group));
+    else if (root === 'apis' && segments.length === 3)
+      sendFound(response, apiResourceList(registry, group, version));
     else if (root === 'openapi') serveOpenApi(request, response, segments);
     else return false;
     return true;
   };
 
-  const sendRootDiscovery = (request: IncomingMessage, response: ServerResponse, scope: 'core' | 'named') => {
-    const wanted = parseAccept(request.headers.accept).find((media) => media.parameters['as'] === 'APIGroupDiscoveryList');
+  const sendRootDiscovery = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    scope: 'core' | 'named',
+  ) => {
+    const wanted = parseAccept(request.headers.accept).find(
+      (media) => media.parameters['as'] === 'APIGroupDiscoveryList',
+    );
     const version = wanted?.parameters['v'];
     if (wanted && (version === 'v2' || version === 'v2beta1')) {
       const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
       const body = aggregatedDiscovery(registry, scope, `apidiscovery.k8s.io/${version}`);
       sendBytes(response, 200, type, JSON.stringify(body), { Vary: 'Accept' });
-    } else sendJson(response, 200, scope === 'core' ? apiVersionsDocument(urls[0]?.slice(8) ?? '') : apiGroupList(registry));
+    } else
+      sendJson(
+        response,
+        200,
+        scope === 'core' ? apiVersionsDocument(urls[0]?.slice(8) ?? '') : apiGroupList(registry),
+      );
   };
 
   const serveOpenApi = (request: IncomingMessage, response: ServerResponse, segments: string[]) => {
     if (segments[1] === 'v2' && segments.length === 2) {
       const accepted = parseAccept(request.headers.accept).map((media) => media.type);
-      const isJson = accepted.some((type) => type === 'application/json' || type === '*/*');
-      if (!isJson) throw new ApiError(406, 'NotAcceptable', 'only the following media types are accepted: application/json');
-      sendJson(response, 200, openApiV2(registry));
-    } else if (segments[1] === 'v3' && segments.length === 2) sendJson(response, 200, openApiIndex(registry));
+      if (accepted[0] === openApiV2ProtobufType) {
+        sendBytes(response, 200, openApiV2ProtobufAnswerType, encodeOpenApiV2(openApiV2(registry)));
+      } else sendJson(response, 200, openApiV2(registry));
+    } else if (segments[1] === 'v3' && segments.length === 2)
+      sendJson(response, 200, openApiIndex(registry));
     else if (segments[1] === 'v3' && segments[2] === 'api' && segments.length === 4) {
       sendFound(response, openApiV3(registry, '', segments[3] ?? ''));
     } else if (segments[1] === 'v3' && segments[2] === 'apis' && segments.length === 5) {
@@ -181,10 +235,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       const target: ResourceRequest = resolveResource(segmentsOf(url.pathname), registry);
       if (target.subresource !== 'exec') throw pathNotFound();
       const pod = api.get(target.def, target.namespace, target.name);
-      await serveExecUpgrade({ request, socket, head, pod, query: url.searchParams, handler: options.exec });
+      await serveExecUpgrade({
+        request,
+        socket,
+        head,
+        pod,
+        query: url.searchParams,
+        handler: options.exec,
+      });
     } catch (error) {
       if (!(error instanceof ApiError)) options.onFault?.(error, `upgrade ${request.url}`);
-      const failure = error instanceof ApiError ? error : new ApiError(500, 'InternalError', String(error));
+      const failure =
+        error instanceof ApiError ? error : new ApiError(500, 'InternalError', String(error));
       refuseUpgrade(socket, failure);
     }
   };
@@ -200,8 +262,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       ALPNProtocols: ['http/1.1'],
       keepAliveTimeout: 120_000,
     });
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => void handle(request, response));
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void upgrade(request, socket, head));
+    server.on(
+      'request',
+      (request: IncomingMessage, response: ServerResponse) => void handle(request, response),
+    );
+    server.on(
+      'upgrade',
+      (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        void upgrade(request, socket, head),
+    );
     server.on('tlsClientError', () => undefined);
     server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
     await listen(server, address);
@@ -213,7 +282,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     stringify({
       apiVersion: 'v1',
       kind: 'Config',
-      clusters: [{ name: 'rookery', cluster: { server, 'certificate-authority-data': base64(authority.caPem) } }],
+      clusters: [
+        {
+          name: 'rookery',
+          cluster: { server, 'certificate-authority-data': base64(authority.caPem) },
+        },
+      ],
       users: [{ name: userName, user }],
       contexts: [{ name: 'rookery', context: { cluster: 'rookery', user: userName } }],
       'current-context': 'rookery',
@@ -227,11 +301,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     kubeconfig: async (wanted = {}) => {
       const user = wanted.user ?? adminUser;
       const pair = await authority.issueClient(user, ['system:masters']);
-      const credentials = { 'client-certificate-data': base64(pair.certPem), 'client-key-data': base64(pair.keyPem) };
+      const credentials = {
+        'client-certificate-data': base64(pair.certPem),
+        'client-key-data': base64(pair.keyPem),
+      };
       return clusterYaml(wanted.url ?? url, credentials, user);
     },
     serviceAccountKubeconfig: (namespace, name, chosen) =>
-      clusterYaml(chosen ?? url, { token: authenticator.tokenForUser(serviceAccountUser(namespace, name)) }, name),
+      clusterYaml(
+        chosen ?? url,
+        { token: authenticator.tokenForUser(serviceAccountUser(namespace, name)) },
+        name,
+      ),
     tokenFor: (namespace, name) => authenticator.tokenForUser(serviceAccountUser(namespace, name)),
     adminToken: () => authenticator.tokenForUser(adminUser),
     api,
@@ -246,7 +327,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 function serveOpenPath(response: ServerResponse, segments: string[]): boolean {
   const [root = ''] = segments;
   if (root === 'version' && segments.length === 1) sendJson(response, 200, serverVersion);
-  else if (['healthz', 'livez', 'readyz'].includes(root)) sendBytes(response, 200, 'text/plain; charset=utf-8', 'ok');
+  else if (['healthz', 'livez', 'readyz'].includes(root))
+    sendBytes(response, 200, 'text/plain; charset=utf-8', 'ok');
   else return false;
   return true;
 }
@@ -275,7 +357,8 @@ function closeServer(server: Server): Promise<void> {
 
 function urlOf(server: Server, address: ListenAddress): string {
   const { port } = server.address() as AddressInfo;
-  const host = address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
+  const host =
+    address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

@@ -1,6 +1,14 @@
 // The columns that `kubectl get` shows for built-in kinds, with the cell texts kubectl users know.
 
-import { type KubeObject, isObject, listAt, numberAt, objectAt, textAt, valueAt } from './object.ts';
+import {
+  type KubeObject,
+  isObject,
+  listAt,
+  numberAt,
+  objectAt,
+  textAt,
+  valueAt,
+} from './object.ts';
 import { ageColumn, ageText, nameColumn, type PrinterColumn } from './table.ts';
 
 type Cell = PrinterColumn['value'];
@@ -29,8 +37,16 @@ const columnsByKind: Record<string, PrinterColumn[]> = {
     text('Internal-IP', (o) => nodeAddress(o, 'InternalIP'), wide),
     text('External-IP', (o) => nodeAddress(o, 'ExternalIP'), wide),
     text('OS-Image', (o) => textAt(o, 'status', 'nodeInfo', 'osImage') || '<unknown>', wide),
-    text('Kernel-Version', (o) => textAt(o, 'status', 'nodeInfo', 'kernelVersion') || '<unknown>', wide),
-    text('Container-Runtime', (o) => textAt(o, 'status', 'nodeInfo', 'containerRuntimeVersion') || '<unknown>', wide),
+    text(
+      'Kernel-Version',
+      (o) => textAt(o, 'status', 'nodeInfo', 'kernelVersion') || '<unknown>',
+      wide,
+    ),
+    text(
+      'Container-Runtime',
+      (o) => textAt(o, 'status', 'nodeInfo', 'containerRuntimeVersion') || '<unknown>',
+      wide,
+    ),
   ],
   Pod: [
     nameColumn,
@@ -56,8 +72,18 @@ const columnsByKind: Record<string, PrinterColumn[]> = {
   EndpointSlice: [
     nameColumn,
     text('AddressType', (o) => textAt(o, 'addressType')),
-    text('Ports', (o) => some(listAt(o, 'ports').map((port) => textAt(port, 'port') || '*'), '<unset>')),
-    text('Endpoints', (o) => some(listAt(o, 'endpoints').flatMap((e) => listAt(e, 'addresses').map(String)), '<unset>')),
+    text('Ports', (o) =>
+      some(
+        listAt(o, 'ports').map((port) => textAt(port, 'port') || '*'),
+        '<unset>',
+      ),
+    ),
+    text('Endpoints', (o) =>
+      some(
+        listAt(o, 'endpoints').flatMap((e) => listAt(e, 'addresses').map(String)),
+        '<unset>',
+      ),
+    ),
     ageColumn,
   ],
   Event: [
@@ -72,9 +98,18 @@ const columnsByKind: Record<string, PrinterColumn[]> = {
     text('Count', (o) => textAt(o, 'count') || textAt(o, 'series', 'count') || '1', wide),
     { ...nameColumn, priority: wide },
   ],
-  Secret: [nameColumn, text('Type', (o) => textAt(o, 'type')), { name: 'Data', type: 'integer', value: dataCount }, ageColumn],
+  Secret: [
+    nameColumn,
+    text('Type', (o) => textAt(o, 'type')),
+    { name: 'Data', type: 'integer', value: dataCount },
+    ageColumn,
+  ],
   ConfigMap: [nameColumn, { name: 'Data', type: 'integer', value: dataCount }, ageColumn],
-  ServiceAccount: [nameColumn, { name: 'Secrets', type: 'integer', value: (o) => listAt(o, 'secrets').length }, ageColumn],
+  ServiceAccount: [
+    nameColumn,
+    { name: 'Secrets', type: 'integer', value: (o) => listAt(o, 'secrets').length },
+    ageColumn,
+  ],
   DaemonSet: [
     nameColumn,
     integer('Desired', 'status', 'desiredNumberScheduled'),
@@ -82,13 +117,19 @@ const columnsByKind: Record<string, PrinterColumn[]> = {
     integer('Ready', 'status', 'numberReady'),
     integer('Up-to-date', 'status', 'updatedNumberScheduled'),
     integer('Available', 'status', 'numberAvailable'),
-    text('Node Selector', (o) => labelsText(objectAt(o, 'spec', 'template', 'spec', 'nodeSelector'))),
+    text('Node Selector', (o) =>
+      labelsText(objectAt(o, 'spec', 'template', 'spec', 'nodeSelector')),
+    ),
     ageColumn,
     ...templateColumns(),
   ],
   Deployment: [
     nameColumn,
-    text('Ready', (o) => `${numberAt(o, 'status', 'readyReplicas') ?? 0}/${numberAt(o, 'spec', 'replicas') ?? 1}`),
+    text(
+      'Ready',
+      (o) =>
+        `${numberAt(o, 'status', 'readyReplicas') ?? 0}/${numberAt(o, 'spec', 'replicas') ?? 1}`,
+    ),
     integer('Up-to-date', 'status', 'updatedReplicas'),
     integer('Available', 'status', 'availableReplicas'),
     ageColumn,
@@ -104,17 +145,32 @@ const columnsByKind: Record<string, PrinterColumn[]> = {
   ],
   StatefulSet: [
     nameColumn,
-    text('Ready', (o) => `${numberAt(o, 'status', 'readyReplicas') ?? 0}/${numberAt(o, 'spec', 'replicas') ?? 1}`),
+    text(
+      'Ready',
+      (o) =>
+        `${numberAt(o, 'status', 'readyReplicas') ?? 0}/${numberAt(o, 'spec', 'replicas') ?? 1}`,
+    ),
     ageColumn,
   ],
   Lease: [nameColumn, text('Holder', (o) => textAt(o, 'spec', 'holderIdentity')), ageColumn],
-  CustomResourceDefinition: [nameColumn, text('Created At', (o) => o.metadata.creationTimestamp ?? '')],
+  CustomResourceDefinition: [
+    nameColumn,
+    text('Created At', (o) => o.metadata.creationTimestamp ?? ''),
+  ],
   Role: [nameColumn, text('Created At', (o) => o.metadata.creationTimestamp ?? '')],
   ClusterRole: [nameColumn, text('Created At', (o) => o.metadata.creationTimestamp ?? '')],
   RoleBinding: [nameColumn, text('Role', roleRef), ageColumn],
   ClusterRoleBinding: [nameColumn, text('Role', roleRef), ageColumn],
-  ValidatingWebhookConfiguration: [nameColumn, { name: 'Webhooks', type: 'integer', value: (o) => listAt(o, 'webhooks').length }, ageColumn],
-  MutatingWebhookConfiguration: [nameColumn, { name: 'Webhooks', type: 'integer', value: (o) => listAt(o, 'webhooks').length }, ageColumn],
+  ValidatingWebhookConfiguration: [
+    nameColumn,
+    { name: 'Webhooks', type: 'integer', value: (o) => listAt(o, 'webhooks').length },
+    ageColumn,
+  ],
+  MutatingWebhookConfiguration: [
+    nameColumn,
+    { name: 'Webhooks', type: 'integer', value: (o) => listAt(o, 'webhooks').length },
+    ageColumn,
+  ],
 };
 
 /** Columns of a built-in kind; undefined means Name and Age. */
@@ -125,8 +181,22 @@ export function builtinColumns(kind: string): readonly PrinterColumn[] | undefin
 function templateColumns(): PrinterColumn[] {
   const containers = (o: KubeObject) => listAt(o, 'spec', 'template', 'spec', 'containers');
   return [
-    text('Containers', (o) => containers(o).map((c) => textAt(c, 'name')).join(','), wide),
-    text('Images', (o) => containers(o).map((c) => textAt(c, 'image')).join(','), wide),
+    text(
+      'Containers',
+      (o) =>
+        containers(o)
+          .map((c) => textAt(c, 'name'))
+          .join(','),
+      wide,
+    ),
+    text(
+      'Images',
+      (o) =>
+        containers(o)
+          .map((c) => textAt(c, 'image'))
+          .join(','),
+      wide,
+    ),
     text('Selector', (o) => labelsText(objectAt(o, 'spec', 'selector', 'matchLabels')), wide),
   ];
 }
@@ -169,7 +239,8 @@ function nodeAddress(node: KubeObject, type: string): string {
 }
 
 function readyContainers(pod: KubeObject): number {
-  return listAt(pod, 'status', 'containerStatuses').filter((c) => valueAt(c, 'ready') === true).length;
+  return listAt(pod, 'status', 'containerStatuses').filter((c) => valueAt(c, 'ready') === true)
+    .length;
 }
 
 function podRestarts(pod: KubeObject): number {
@@ -180,7 +251,9 @@ function podRestarts(pod: KubeObject): number {
 function podStatus(pod: KubeObject): string {
   if (pod.metadata.deletionTimestamp) return 'Terminating';
   for (const status of listAt(pod, 'status', 'containerStatuses')) {
-    const reason = textAt(status, 'state', 'waiting', 'reason') || textAt(status, 'state', 'terminated', 'reason');
+    const reason =
+      textAt(status, 'state', 'waiting', 'reason') ||
+      textAt(status, 'state', 'terminated', 'reason');
     if (reason !== '') return reason;
   }
   return textAt(pod, 'status', 'reason') || textAt(pod, 'status', 'phase') || 'Pending';
@@ -244,12 +317,19 @@ function eventTime(event: KubeObject): string {
 }
 
 function firstEventTime(event: KubeObject): string {
-  return textAt(event, 'firstTimestamp') || textAt(event, 'deprecatedFirstTimestamp') || textAt(event, 'eventTime');
+  return (
+    textAt(event, 'firstTimestamp') ||
+    textAt(event, 'deprecatedFirstTimestamp') ||
+    textAt(event, 'eventTime')
+  );
 }
 
 function eventSource(event: KubeObject): string {
   const source = objectAt(event, 'source');
-  const component = textAt(source, 'component') || textAt(event, 'reportingComponent') || textAt(event, 'reportingController');
+  const component =
+    textAt(source, 'component') ||
+    textAt(event, 'reportingComponent') ||
+    textAt(event, 'reportingController');
   const host = textAt(source, 'host') || textAt(event, 'reportingInstance');
   return host === '' ? component : `${component}, ${host}`;
 }
@@ -257,7 +337,10 @@ function eventSource(event: KubeObject): string {
 function dataCount(object: KubeObject): number {
   const data = object['data'];
   const binary = object['binaryData'];
-  return (isObject(data) ? Object.keys(data).length : 0) + (isObject(binary) ? Object.keys(binary).length : 0);
+  return (
+    (isObject(data) ? Object.keys(data).length : 0) +
+    (isObject(binary) ? Object.keys(binary).length : 0)
+  );
 }
 
 function roleRef(binding: KubeObject): string {

@@ -127,8 +127,10 @@ export function valuesAtPath(root: unknown, path: string): unknown[] {
 }
 
 function bracketValues(value: unknown, bracket: string): unknown[] {
-  if (bracket === '*') return Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
-  if (/^-?\d+$/.test(bracket)) return Array.isArray(value) ? present(value.at(Number(bracket))) : [];
+  if (bracket === '*')
+    return Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
+  if (/^-?\d+$/.test(bracket))
+    return Array.isArray(value) ? present(value.at(Number(bracket))) : [];
   const quoted = bracket.match(/^['"](.*)['"]$/);
   if (quoted) return present(valueAt(value, quoted[1] ?? ''));
   const filter = bracket.match(/^\?\(@\.([\w.]+)\s*==\s*['"]?([^'"]*)['"]?\)$/);

@@ -34,7 +34,10 @@ const dayMs = 86_400_000;
 const lifetimeDays = 3650;
 
 /** Opens the CA of a directory, making it on first use; without a directory a fresh one. */
-export async function openCertificateAuthority(directory: string | undefined, nowMs: number): Promise<CertificateAuthority> {
+export async function openCertificateAuthority(
+  directory: string | undefined,
+  nowMs: number,
+): Promise<CertificateAuthority> {
   const stored = directory === undefined ? undefined : readPair(directory);
   const pair = stored ?? (await makeCa(nowMs));
   if (directory !== undefined && !stored) writePair(directory, pair);
@@ -133,7 +136,7 @@ async function exportKey(keys: CryptoKeyPair): Promise<string> {
 
 function randomSerial(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = (bytes[0] ?? 0) & 0x7f | 0x01;
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01;
   return Buffer.from(bytes).toString('hex');
 }
 

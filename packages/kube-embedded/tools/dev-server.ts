@@ -1,7 +1,13 @@
 // A stand-alone API server for trying kubectl by hand: writes kubeconfig to the path given.
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createApiServer, daemonSetObject, metallbCrds, nodeObject, podObject } from '../src/index.ts';
+import {
+  createApiServer,
+  daemonSetObject,
+  metallbCrds,
+  nodeObject,
+  podObject,
+} from '../src/index.ts';
 
 const nowText = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 const server = await createApiServer({
@@ -14,7 +20,13 @@ const server = await createApiServer({
       child.on('error', reject);
       child.on('close', (code) => resolve(code));
     });
-    return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, exitCode, kill: () => child.kill() };
+    return {
+      stdin: child.stdin,
+      stdout: child.stdout,
+      stderr: child.stderr,
+      exitCode,
+      kill: () => child.kill(),
+    };
   },
   logs: ({ pod, container }) => `log of ${pod}/${container}\n`,
   onFault: (error, request) => console.error(request, error),
@@ -25,9 +37,19 @@ const containers = [
   { name: 'speaker', image: 'rookery' },
   { name: 'frr', image: 'rookery' },
 ];
-const nodes = ['node1', 'node2'].map((name, index) => nodeObject({ name, addresses: [`192.168.1.${32 + index}`], nowText }));
+const nodes = ['node1', 'node2'].map((name, index) =>
+  nodeObject({ name, addresses: [`192.168.1.${32 + index}`], nowText }),
+);
 server.apply(...nodes);
-const [daemonSet] = server.apply(daemonSetObject({ namespace: 'metallb', name: 'metallb-speaker', labels, containers, scheduled: 2 }));
+const [daemonSet] = server.apply(
+  daemonSetObject({
+    namespace: 'metallb',
+    name: 'metallb-speaker',
+    labels,
+    containers,
+    scheduled: 2,
+  }),
+);
 for (const node of nodes) {
   const nodeName = node.metadata.name ?? '';
   server.apply(

@@ -3,7 +3,10 @@
 // Run by hand after an update of that package: node packages/kube-embedded/tools/generate-schemas.mjs
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const models = new URL('../../../node_modules/@kubernetes/client-node/dist/gen/models/', import.meta.url);
+const models = new URL(
+  '../../../node_modules/@kubernetes/client-node/dist/gen/models/',
+  import.meta.url,
+);
 const roots = (
   'V1Namespace V1Node V1Pod V1Service V1Endpoints CoreV1Event V1Secret V1ConfigMap V1ServiceAccount ' +
   'V1ResourceQuota V1LimitRange V1PersistentVolumeClaim V1DaemonSet V1Deployment V1ReplicaSet V1StatefulSet ' +
@@ -26,12 +29,18 @@ while (queue.length > 0) {
   if (!table) throw new Error(`no type table in ${name}`);
   const fields = {};
   for (const entry of JSON.parse(table[1])) {
-    fields[entry.baseName + (required.has(entry.name) ? '!' : '')] = compact(entry.type, entry.format);
+    fields[entry.baseName + (required.has(entry.name) ? '!' : '')] = compact(
+      entry.type,
+      entry.format,
+    );
   }
   out[name] = fields;
 }
 const sorted = Object.fromEntries(Object.entries(out).sort(([a], [b]) => (a < b ? -1 : 1)));
-writeFileSync(new URL('../src/schema/builtin-schemas.json', import.meta.url), JSON.stringify(sorted, null, 1) + '\n');
+writeFileSync(
+  new URL('../src/schema/builtin-schemas.json', import.meta.url),
+  JSON.stringify(sorted, null, 1) + '\n',
+);
 
 function compact(type, format) {
   const array = type.match(/^Array<(.*)>$/);

@@ -57,7 +57,12 @@ export interface ExecTransport {
 /** Answers an upgrade request on pods/exec. Throws ApiError before anything was sent. */
 export async function serveExecUpgrade(upgrade: ExecUpgrade): Promise<void> {
   const { handler } = upgrade;
-  if (!handler) throw new ApiError(501, 'NotImplemented', 'this API server was started without an exec handler');
+  if (!handler)
+    throw new ApiError(
+      501,
+      'NotImplemented',
+      'this API server was started without an exec handler',
+    );
   const request = execRequestFor(upgrade.pod, upgrade.query);
   const start = () => startSession(handler, request);
   const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase();
@@ -67,12 +72,16 @@ export async function serveExecUpgrade(upgrade: ExecUpgrade): Promise<void> {
 }
 
 function execRequestFor(pod: KubeObject, query: URLSearchParams): ExecRequest {
-  const containers = listAt(pod, 'spec', 'containers').map((container) => textAt(container, 'name'));
+  const containers = listAt(pod, 'spec', 'containers').map((container) =>
+    textAt(container, 'name'),
+  );
   const container = query.get('container') || (containers[0] ?? '');
   const name = pod.metadata.name ?? '';
-  if (!containers.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`);
+  if (!containers.includes(container))
+    throw badRequest(`container ${container} is not valid for pod ${name}`);
   const command = query.getAll('command');
-  if (command.length === 0) throw badRequest('you must specify at least 1 command for the container');
+  if (command.length === 0)
+    throw badRequest('you must specify at least 1 command for the container');
   return {
     namespace: pod.metadata.namespace ?? '',
     pod: name,
@@ -103,9 +112,12 @@ export class ExecSession {
     const toStdout = this.#tty ? carriageReturns(transport.sendStdout) : transport.sendStdout;
     const outEnded = pump(stdout, toStdout, transport);
     // A tty has one output: errors of the command appear in it.
-    const errEnded = stderr ? pump(stderr, this.#tty ? toStdout : transport.sendStderr, transport) : Promise.resolve();
+    const errEnded = stderr
+      ? pump(stderr, this.#tty ? toStdout : transport.sendStderr, transport)
+      : Promise.resolve();
     void Promise.allSettled([exitCode, outEnded, errEnded]).then(([exit]) => {
-      const status = exit.status === 'fulfilled' ? exitStatus(exit.value) : failureStatus(exit.reason);
+      const status =
+        exit.status === 'fulfilled' ? exitStatus(exit.value) : failureStatus(exit.reason);
       this.#transport?.finish(status);
     });
   }
@@ -134,7 +146,11 @@ async function startSession(handler: ExecHandler, request: ExecRequest): Promise
   return new ExecSession(await handler(request), request.tty);
 }
 
-function pump(source: Readable, send: (bytes: Uint8Array) => void, transport: ExecTransport): Promise<void> {
+function pump(
+  source: Readable,
+  send: (bytes: Uint8Array) => void,
+  transport: ExecTransport,
+): Promise<void> {
   const highWaterBytes = 1024 * 1024;
   return new Promise((resolve) => {
     source.on('data', (chunk: Buffer | string) => {
@@ -186,7 +202,13 @@ export function exitStatus(code: number | null): JsonObject {
 
 export function failureStatus(reason: unknown): JsonObject {
   const message = reason instanceof Error ? reason.message : String(reason);
-  return { metadata: {}, status: 'Failure', message: `Internal error occurred: ${message}`, reason: 'InternalError', code: 500 };
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `Internal error occurred: ${message}`,
+    reason: 'InternalError',
+    code: 500,
+  };
 }
 
 /** Answers an upgrade that is refused: a plain HTTP response with a Status, then the end. */

@@ -31,11 +31,15 @@ export async function serveLogs(
   query: URLSearchParams,
   response: ServerResponse,
 ): Promise<void> {
-  if (!handler) throw new ApiError(501, 'NotImplemented', 'this API server was started without a log handler');
+  if (!handler)
+    throw new ApiError(501, 'NotImplemented', 'this API server was started without a log handler');
   const pod = api.get(target.def, target.namespace, target.name);
-  const containers = listAt(pod, 'spec', 'containers').map((container) => textAt(container, 'name'));
+  const containers = listAt(pod, 'spec', 'containers').map((container) =>
+    textAt(container, 'name'),
+  );
   const container = query.get('container') || (containers[0] ?? '');
-  if (!containers.includes(container)) throw badRequest(`container ${container} is not valid for pod ${target.name}`);
+  if (!containers.includes(container))
+    throw badRequest(`container ${container} is not valid for pod ${target.name}`);
   const log = await handler({
     namespace: target.namespace,
     pod: target.name,
@@ -47,7 +51,10 @@ export async function serveLogs(
     timestamps: query.get('timestamps') === 'true',
     sinceSec: wholeNumber(query, 'sinceSeconds'),
   });
-  response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-cache, private' });
+  response.writeHead(200, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Cache-Control': 'no-cache, private',
+  });
   if (typeof log === 'string') {
     response.end(log);
     return;

@@ -20,11 +20,22 @@ export function acceptWebSocketExec(
   _request: ExecRequest,
   start: () => Promise<ExecSession>,
 ): void {
-  const offered = (upgrade.request.headers['sec-websocket-protocol'] ?? '').split(',').map((item) => item.trim());
+  const offered = (upgrade.request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((item) => item.trim());
   if (!protocols.some((protocol) => offered.includes(protocol))) {
-    throw new ApiError(400, 'BadRequest', `the client offers none of the exec protocols ${protocols.join(', ')}`);
+    throw new ApiError(
+      400,
+      'BadRequest',
+      `the client offers none of the exec protocols ${protocols.join(', ')}`,
+    );
   }
-  server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => void carry(socket, start));
+  server.handleUpgrade(
+    upgrade.request,
+    upgrade.socket,
+    upgrade.head,
+    (socket) => void carry(socket, start),
+  );
 }
 
 async function carry(socket: WebSocket, start: () => Promise<ExecSession>): Promise<void> {

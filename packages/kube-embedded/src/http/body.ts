@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { parse } from 'yaml';
 import { ApiError, badRequest } from '../api-error.ts';
 import { isObject, type JsonObject } from '../object.ts';
+import { decodeProtobuf, protobufType } from './protobuf.ts';
 
 /** As the real API server: etcd's request limit with room for encoding. */
 export const bodyLimitBytes = 3 * 1024 * 1024;
@@ -16,7 +17,11 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > bodyLimitBytes) {
-        throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimitBytes}`);
+        throw new ApiError(
+          413,
+          'RequestEntityTooLarge',
+          `Request entity too large: limit is ${bodyLimitBytes}`,
+        );
       }
       chunks.push(chunk);
     }
@@ -28,7 +33,10 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 export function contentTypeOf(request: IncomingMessage): string {
-  return (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
+  return (
+    (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ??
+    ''
+  );
 }
 
 const jsonTypes = new Set([
@@ -42,6 +50,7 @@ const yamlTypes = new Set(['application/yaml', 'application/apply-patch+yaml', '
 
 /** The document of a body; kubectl sends JSON even where it says YAML. */
 export function decodeBody(bytes: Buffer, contentType: string): unknown {
+  if (contentType === protobufType) return decodeProtobuf(bytes);
   const text = bytes.toString('utf8');
   if (jsonTypes.has(contentType)) {
     try {
@@ -52,7 +61,9 @@ export function decodeBody(bytes: Buffer, contentType: string): unknown {
   }
   if (yamlTypes.has(contentType)) {
     try {
-      return text.trimStart().startsWith('{') ? (JSON.parse(text) as unknown) : (parse(text, { maxAliasCount: 100 }) as unknown);
+      return text.trimStart().startsWith('{')
+        ? (JSON.parse(text) as unknown)
+        : (parse(text, { maxAliasCount: 100 }) as unknown);
     } catch (error) {
       throw badRequest(`the body is not valid YAML: ${messageOf(error)}`);
     }

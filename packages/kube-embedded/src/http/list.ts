@@ -10,8 +10,13 @@ import type { KubeApi } from '../kube-api.ts';
 
 export function predicateFor(def: ResourceDef, query: URLSearchParams, name = ''): Predicate {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '');
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', storageKeyOf(def), def.custom?.selectableFields);
-  return (object) => (name === '' || object.metadata.name === name) && labels(object) && fields(object);
+  const fields = parseFieldSelector(
+    query.get('fieldSelector') ?? '',
+    storageKeyOf(def),
+    def.custom?.selectableFields,
+  );
+  return (object) =>
+    (name === '' || object.metadata.name === name) && labels(object) && fields(object);
 }
 
 export interface Page {
@@ -24,11 +29,17 @@ interface Cursor {
   after: string;
 }
 
-export function listPage(api: KubeApi, def: ResourceDef, namespace: string, query: URLSearchParams): Page {
+export function listPage(
+  api: KubeApi,
+  def: ResourceDef,
+  namespace: string,
+  query: URLSearchParams,
+): Page {
   const predicate = predicateFor(def, query);
   const cursor = decodeCursor(query.get('continue') ?? '');
   const limit = Number(query.get('limit') ?? 0);
-  if (!Number.isInteger(limit) || limit < 0) throw badRequest('limit must be a whole number, zero or more');
+  if (!Number.isInteger(limit) || limit < 0)
+    throw badRequest('limit must be a whole number, zero or more');
   const revision = cursor?.revision ?? String(api.store.revision);
   const stored = api.store.list(storageKeyOf(def), namespace).filter(predicate);
   const rest = cursor ? stored.filter((object) => placeOf(object) > cursor.after) : stored;
@@ -43,7 +54,12 @@ export function listPage(api: KubeApi, def: ResourceDef, namespace: string, quer
 }
 
 export function listDocument(def: ResourceDef, page: Page): JsonObject {
-  return { kind: def.listKind, apiVersion: apiVersionOf(def), metadata: page.metadata, items: page.items };
+  return {
+    kind: def.listKind,
+    apiVersion: apiVersionOf(def),
+    metadata: page.metadata,
+    items: page.items,
+  };
 }
 
 function placeOf(object: KubeObject): string {

@@ -20,7 +20,10 @@ export function parseAccept(header: string | undefined): MediaType[] {
       const at = piece.indexOf('=');
       return at < 0 ? [piece, ''] : [piece.slice(0, at), piece.slice(at + 1)];
     });
-    return { type: type.toLowerCase(), parameters: Object.fromEntries(pairs) as Record<string, string> };
+    return {
+      type: type.toLowerCase(),
+      parameters: Object.fromEntries(pairs) as Record<string, string>,
+    };
   });
 }
 
@@ -35,8 +38,10 @@ export function selectRepresentation(header: string | undefined): Representation
   for (const { type, parameters } of parseAccept(header)) {
     const as = parameters['as'];
     const isJson = type === 'application/json';
-    if (isJson && as === 'Table') return { as, apiVersion: `meta.k8s.io/${parameters['v'] ?? 'v1'}` };
-    if (isJson && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')) return { as };
+    if (isJson && as === 'Table')
+      return { as, apiVersion: `meta.k8s.io/${parameters['v'] ?? 'v1'}` };
+    if (isJson && (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList'))
+      return { as };
     if (as !== undefined) continue;
     if (isJson || type === '*/*' || type === 'application/*') return { as: 'Plain', yaml: false };
     if (type === 'application/yaml') return { as: 'Plain', yaml: true };
@@ -49,7 +54,12 @@ export function selectRepresentation(header: string | undefined): Representation
 }
 
 /** Sends one JSON document. */
-export function sendJson(response: ServerResponse, code: number, body: unknown, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  code: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   sendBytes(response, code, 'application/json', JSON.stringify(body), headers);
 }
 
@@ -62,7 +72,8 @@ export function sendDocument(
 ): void {
   const headers: Record<string, string | string[]> = {};
   // RFC 9110 gave up Warning, Kubernetes kept it: 299 - "text", shown by kubectl.
-  if (warnings.length > 0) headers['Warning'] = warnings.map((text) => `299 - ${JSON.stringify(text)}`);
+  if (warnings.length > 0)
+    headers['Warning'] = warnings.map((text) => `299 - ${JSON.stringify(text)}`);
   const isYaml = representation.as === 'Plain' && representation.yaml;
   if (isYaml) sendBytes(response, code, 'application/yaml', stringify(body), headers);
   else sendBytes(response, code, 'application/json', JSON.stringify(body), headers);
@@ -76,7 +87,12 @@ export function sendBytes(
   headers: Record<string, string | string[]> = {},
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  response.writeHead(code, { 'Content-Type': type, 'Content-Length': bytes.length, 'Cache-Control': 'no-cache, private', ...headers });
+  response.writeHead(code, {
+    'Content-Type': type,
+    'Content-Length': bytes.length,
+    'Cache-Control': 'no-cache, private',
+    ...headers,
+  });
   response.end(bytes);
 }
 

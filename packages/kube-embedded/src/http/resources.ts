@@ -4,7 +4,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, badRequest, methodNotAllowed, successStatus } from '../api-error.ts';
 import type { Authenticator, UserInfo } from '../auth.ts';
 import type { KubeApi, WriteOptions, WriteResult } from '../kube-api.ts';
-import { isObject, type JsonObject, type KubeObject, numberAt, objectAt, textAt } from '../object.ts';
+import {
+  isObject,
+  type JsonObject,
+  type KubeObject,
+  numberAt,
+  objectAt,
+  textAt,
+} from '../object.ts';
 import { applyJsonPatch, applyMergePatch } from '../patch/json-patch.ts';
 import { applyStrategicPatch } from '../patch/strategic.ts';
 import { type ResourceDef, storageKeyOf } from '../resource.ts';
@@ -27,13 +34,17 @@ export interface RequestContext {
 }
 
 /** Answers one request on a resource. */
-export async function serveResource(context: RequestContext, target: ResourceRequest): Promise<void> {
+export async function serveResource(
+  context: RequestContext,
+  target: ResourceRequest,
+): Promise<void> {
   const method = context.request.method ?? 'GET';
   const { def, name, subresource } = target;
   if (def.virtual) return serveReview(context, def);
   if (subresource === 'scale') return serveScale(context, target);
   if (subresource === 'token') return serveToken(context, target);
-  if (subresource === 'binding' || subresource === 'eviction') return servePodAction(context, target);
+  if (subresource === 'binding' || subresource === 'eviction')
+    return servePodAction(context, target);
   switch (method) {
     case 'GET':
     case 'HEAD':
@@ -56,7 +67,13 @@ export async function serveResource(context: RequestContext, target: ResourceReq
 function serveGet(context: RequestContext, { def, namespace, name }: ResourceRequest): void {
   const representation = selectRepresentation(context.request.headers.accept);
   const object = context.api.get(def, namespace, name);
-  sendDocument(context.response, 200, renderOne(context, def, object, representation), representation, warningsFor(def));
+  sendDocument(
+    context.response,
+    200,
+    renderOne(context, def, object, representation),
+    representation,
+    warningsFor(def),
+  );
 }
 
 function serveList(context: RequestContext, { def, namespace }: ResourceRequest): void {
@@ -64,7 +81,12 @@ function serveList(context: RequestContext, { def, namespace }: ResourceRequest)
   const page = listPage(context.api, def, namespace, context.query);
   let document: JsonObject;
   if (representation.as === 'Table') {
-    document = renderTable(page.items, def.columns, page.metadata, tableOptions(context, representation.apiVersion));
+    document = renderTable(
+      page.items,
+      def.columns,
+      page.metadata,
+      tableOptions(context, representation.apiVersion),
+    );
   } else if (representation.as === 'Plain') document = listDocument(def, page);
   else {
     document = {
@@ -82,9 +104,11 @@ function startWatch(context: RequestContext, { def, namespace, name }: ResourceR
   const { query } = context;
   const asked = Number(query.get('timeoutSeconds') ?? 0);
   const timeoutSec = asked > 0 ? asked : 1800 + (context.nowMs() % 1800);
-  for (const warning of warningsFor(def)) context.response.setHeader('Warning', `299 - ${JSON.stringify(warning)}`);
+  for (const warning of warningsFor(def))
+    context.response.setHeader('Warning', `299 - ${JSON.stringify(warning)}`);
   const resourceVersion = query.get('resourceVersion') ?? '';
-  if (!/^\d*$/.test(resourceVersion)) throw badRequest(`invalid resource version: ${resourceVersion}`);
+  if (!/^\d*$/.test(resourceVersion))
+    throw badRequest(`invalid resource version: ${resourceVersion}`);
   serveWatch(context.api.store, context.response, {
     def,
     namespace,
@@ -104,35 +128,64 @@ function startWatch(context: RequestContext, { def, namespace, name }: ResourceR
   });
 }
 
-async function serveCreate(context: RequestContext, { def, namespace, name, subresource }: ResourceRequest): Promise<void> {
+async function serveCreate(
+  context: RequestContext,
+  { def, namespace, name, subresource }: ResourceRequest,
+): Promise<void> {
   if (name !== '' || subresource !== '') throw methodNotAllowed();
   const body = decodeObject(await readBody(context.request), contentTypeOf(context.request));
-  sendWrite(context, def, context.api.create(def, namespace, body, writeOptions(context, subresource)));
+  sendWrite(
+    context,
+    def,
+    context.api.create(def, namespace, body, writeOptions(context, subresource)),
+  );
 }
 
-async function servePut(context: RequestContext, { def, namespace, name, subresource }: ResourceRequest): Promise<void> {
+async function servePut(
+  context: RequestContext,
+  { def, namespace, name, subresource }: ResourceRequest,
+): Promise<void> {
   if (name === '') throw methodNotAllowed();
   const body = decodeObject(await readBody(context.request), contentTypeOf(context.request));
-  sendWrite(context, def, context.api.update(def, namespace, name, body, writeOptions(context, subresource)));
+  sendWrite(
+    context,
+    def,
+    context.api.update(def, namespace, name, body, writeOptions(context, subresource)),
+  );
 }
 
-async function servePatch(context: RequestContext, { def, namespace, name, subresource }: ResourceRequest): Promise<void> {
+async function servePatch(
+  context: RequestContext,
+  { def, namespace, name, subresource }: ResourceRequest,
+): Promise<void> {
   if (name === '') throw methodNotAllowed();
   const type = contentTypeOf(context.request);
   const bytes = await readBody(context.request);
   const options = writeOptions(context, subresource);
   if (type === 'application/apply-patch+yaml') {
     if (!context.query.get('fieldManager')) {
-      throw new ApiError(400, 'BadRequest', 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
+      throw new ApiError(
+        400,
+        'BadRequest',
+        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+      );
     }
-    sendWrite(context, def, context.api.apply(def, namespace, name, decodeObject(bytes, type), options));
+    sendWrite(
+      context,
+      def,
+      context.api.apply(def, namespace, name, decodeObject(bytes, type), options),
+    );
     return;
   }
   const change = patchFunction(type, bytes, def);
   sendWrite(context, def, context.api.patch(def, namespace, name, change, options));
 }
 
-function patchFunction(type: string, bytes: Buffer, def: ResourceDef): (current: KubeObject) => unknown {
+function patchFunction(
+  type: string,
+  bytes: Buffer,
+  def: ResourceDef,
+): (current: KubeObject) => unknown {
   const patch = () => decodeBody(bytes, type);
   switch (type) {
     case 'application/json-patch+json': {
@@ -159,7 +212,10 @@ function patchFunction(type: string, bytes: Buffer, def: ResourceDef): (current:
   );
 }
 
-async function serveDelete(context: RequestContext, { def, namespace, name, subresource }: ResourceRequest): Promise<void> {
+async function serveDelete(
+  context: RequestContext,
+  { def, namespace, name, subresource }: ResourceRequest,
+): Promise<void> {
   if (subresource !== '') throw methodNotAllowed();
   const options = await deleteOptions(context);
   const { object, gone } = context.api.delete(def, namespace, name, options);
@@ -167,13 +223,17 @@ async function serveDelete(context: RequestContext, { def, namespace, name, subr
   sendDocument(context.response, 200, body, { as: 'Plain', yaml: false }, warningsFor(def));
 }
 
-async function serveDeleteCollection(context: RequestContext, { def, namespace }: ResourceRequest): Promise<void> {
+async function serveDeleteCollection(
+  context: RequestContext,
+  { def, namespace }: ResourceRequest,
+): Promise<void> {
   const options = await deleteOptions(context);
   const page = listPage(context.api, def, namespace, context.query);
   for (const object of page.items) {
     const place = object.metadata.namespace ?? '';
     const name = object.metadata.name ?? '';
-    if (context.api.store.get(storageKeyOf(def), place, name)) context.api.delete(def, place, name, options);
+    if (context.api.store.get(storageKeyOf(def), place, name))
+      context.api.delete(def, place, name, options);
   }
   sendDocument(context.response, 200, listDocument(def, page), { as: 'Plain', yaml: false });
 }
@@ -184,11 +244,16 @@ async function deleteOptions(context: RequestContext) {
   const policy = context.query.get('propagationPolicy') ?? textAt(body, 'propagationPolicy');
   const uid = textAt(body, 'preconditions', 'uid');
   const resourceVersion = textAt(body, 'preconditions', 'resourceVersion');
-  const dryRun = context.query.get('dryRun') === 'All' || (Array.isArray(body['dryRun']) && body['dryRun'].includes('All'));
+  const dryRun =
+    context.query.get('dryRun') === 'All' ||
+    (Array.isArray(body['dryRun']) && body['dryRun'].includes('All'));
   return {
     propagationPolicy: policy,
     dryRun,
-    preconditions: { ...(uid === '' ? {} : { uid }), ...(resourceVersion === '' ? {} : { resourceVersion }) },
+    preconditions: {
+      ...(uid === '' ? {} : { uid }),
+      ...(resourceVersion === '' ? {} : { resourceVersion }),
+    },
   };
 }
 
@@ -199,7 +264,10 @@ async function serveReview(context: RequestContext, def: ResourceDef): Promise<v
   sendDocument(context.response, 201, answer, { as: 'Plain', yaml: false });
 }
 
-async function serveToken(context: RequestContext, { def, namespace, name }: ResourceRequest): Promise<void> {
+async function serveToken(
+  context: RequestContext,
+  { def, namespace, name }: ResourceRequest,
+): Promise<void> {
   if (context.request.method !== 'POST') throw methodNotAllowed();
   await readBody(context.request);
   context.api.get(def, namespace, name);
@@ -222,7 +290,10 @@ async function servePodAction(context: RequestContext, target: ResourceRequest):
   sendDocument(context.response, 201, status, { as: 'Plain', yaml: false });
 }
 
-async function serveScale(context: RequestContext, { def, namespace, name }: ResourceRequest): Promise<void> {
+async function serveScale(
+  context: RequestContext,
+  { def, namespace, name }: ResourceRequest,
+): Promise<void> {
   const { api, request } = context;
   const current = api.get(def, namespace, name);
   if (request.method === 'GET') {
@@ -231,9 +302,17 @@ async function serveScale(context: RequestContext, { def, namespace, name }: Res
   }
   const type = contentTypeOf(request);
   const body = decodeBody(await readBody(request), type);
-  const wanted = request.method === 'PUT' ? body : type.startsWith('application/json-patch') ? applyJsonPatch(scaleOf(current), body) : applyMergePatch(scaleOf(current), body);
+  const wanted =
+    request.method === 'PUT'
+      ? body
+      : type.startsWith('application/json-patch')
+        ? applyJsonPatch(scaleOf(current), body)
+        : applyMergePatch(scaleOf(current), body);
   const replicas = numberAt(wanted, 'spec', 'replicas') ?? 0;
-  const change = (object: KubeObject) => ({ ...object, spec: { ...objectAt(object, 'spec'), replicas } });
+  const change = (object: KubeObject) => ({
+    ...object,
+    spec: { ...objectAt(object, 'spec'), replicas },
+  });
   const result = api.patch(def, namespace, name, change, writeOptions(context, ''));
   sendDocument(context.response, 200, scaleOf(result.object), { as: 'Plain', yaml: false });
 }
@@ -256,14 +335,27 @@ function scaleOf(object: KubeObject): JsonObject {
 function sendWrite(context: RequestContext, def: ResourceDef, result: WriteResult): void {
   const representation = selectRepresentation(context.request.headers.accept);
   const document = renderOne(context, def, result.object, representation);
-  sendDocument(context.response, result.created ? 201 : 200, document, representation, [...warningsFor(def), ...result.warnings]);
+  sendDocument(context.response, result.created ? 201 : 200, document, representation, [
+    ...warningsFor(def),
+    ...result.warnings,
+  ]);
 }
 
-function renderOne(context: RequestContext, def: ResourceDef, object: KubeObject, representation: Representation): JsonObject {
+function renderOne(
+  context: RequestContext,
+  def: ResourceDef,
+  object: KubeObject,
+  representation: Representation,
+): JsonObject {
   if (representation.as === 'Plain') return object;
   if (representation.as !== 'Table') return renderPartialMetadata(object);
   const metadata = { resourceVersion: object.metadata.resourceVersion };
-  return renderTable([object], def.columns, metadata, tableOptions(context, representation.apiVersion));
+  return renderTable(
+    [object],
+    def.columns,
+    metadata,
+    tableOptions(context, representation.apiVersion),
+  );
 }
 
 function tableOptions(context: RequestContext, apiVersion: string): TableOptions {
@@ -292,4 +384,3 @@ function warningsFor(def: ResourceDef): string[] {
 function isTrue(value: string | null): boolean {
   return value === 'true' || value === '1' || value === '';
 }
-

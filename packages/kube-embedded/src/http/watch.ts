@@ -30,7 +30,10 @@ const bookmarkIntervalMs = 60_000;
 export function serveWatch(store: Store, response: ServerResponse, request: WatchRequest): void {
   const resource = storageKeyOf(request.def);
   let isFirst = true;
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-cache, private',
+  });
   response.flushHeaders();
 
   const send = (type: string, object: JsonObject) => {
@@ -43,7 +46,11 @@ export function serveWatch(store: Store, response: ServerResponse, request: Watc
     isFirst = false;
   };
   const sendBookmark = (annotations?: Record<string, string>) => {
-    const metadata = { resourceVersion: String(store.revision), creationTimestamp: null, ...(annotations ? { annotations } : {}) };
+    const metadata = {
+      resourceVersion: String(store.revision),
+      creationTimestamp: null,
+      ...(annotations ? { annotations } : {}),
+    };
     const { kind } = request.def;
     send('BOOKMARK', { kind, apiVersion: apiVersionOf(request.def), metadata });
   };
@@ -62,7 +69,8 @@ export function serveWatch(store: Store, response: ServerResponse, request: Watc
 
   const from = Number(request.resourceVersion || '0');
   if (from === 0 || request.sendInitialEvents) {
-    for (const object of store.list(resource, request.namespace)) if (wants(object)) sendObject('ADDED', object);
+    for (const object of store.list(resource, request.namespace))
+      if (wants(object)) sendObject('ADDED', object);
     if (request.sendInitialEvents) sendBookmark({ 'k8s.io/initial-events-end': 'true' });
   } else {
     const missed = from > store.revision ? 'compacted' : store.changesSince(resource, from);
@@ -76,7 +84,9 @@ export function serveWatch(store: Store, response: ServerResponse, request: Watc
   }
 
   const unsubscribe = store.subscribe(resource, sendChange);
-  const bookmarkTimer = request.bookmarks ? setInterval(sendBookmark, bookmarkIntervalMs) : undefined;
+  const bookmarkTimer = request.bookmarks
+    ? setInterval(sendBookmark, bookmarkIntervalMs)
+    : undefined;
   const endTimer = setTimeout(() => {
     if (request.bookmarks) sendBookmark();
     response.end();

@@ -43,9 +43,17 @@ interface Definition {
 
 /** The nine definitions, in the order in which MetalLB's manifests carry them. */
 export function metallbCrds(): KubeObject[] {
-  return [bfdProfile, bgpAdvertisement, bgpPeer, community, configurationState, ipAddressPool, l2Advertisement, serviceBgpStatus, serviceL2Status].map(
-    (definition) => cloneJson(crdFor(definition)),
-  );
+  return [
+    bfdProfile,
+    bgpAdvertisement,
+    bgpPeer,
+    community,
+    configurationState,
+    ipAddressPool,
+    l2Advertisement,
+    serviceBgpStatus,
+    serviceL2Status,
+  ].map((definition) => cloneJson(crdFor(definition)));
 }
 
 const column = (name: string, jsonPath: string, type = 'string', priority?: number): Column => ({
@@ -58,8 +66,14 @@ const column = (name: string, jsonPath: string, type = 'string', priority?: numb
 const poolSelection = {
   ipAddressPools: described(strings(), 'Names of the address pools to advertise.'),
   ipAddressPoolSelectors: described(labelSelectors(), 'Labels of the address pools to advertise.'),
-  nodeSelectors: described(labelSelectors(), 'Limits the nodes to advertise as next hops; an empty list means all nodes.'),
-  serviceSelectors: described(labelSelectors(), 'Limits the services to advertise by their labels; an empty list means all services.'),
+  nodeSelectors: described(
+    labelSelectors(),
+    'Limits the nodes to advertise as next hops; an empty list means all nodes.',
+  ),
+  serviceSelectors: described(
+    labelSelectors(),
+    'Limits the services to advertise by their labels; an empty list means all services.',
+  ),
 };
 
 const poolColumns = [
@@ -78,13 +92,25 @@ const bfdProfile: Definition = {
       name: 'v1beta1',
       storage: true,
       spec: object({
-        detectMultiplier: described({ ...integer(2, 255), format: 'int32' }, 'Lost packets after which the session is down (default 3).'),
-        echoInterval: intervalMs('Least interval, in milliseconds, at which echo packets can be handled (default 50).'),
+        detectMultiplier: described(
+          { ...integer(2, 255), format: 'int32' },
+          'Lost packets after which the session is down (default 3).',
+        ),
+        echoInterval: intervalMs(
+          'Least interval, in milliseconds, at which echo packets can be handled (default 50).',
+        ),
         echoMode: described(boolean(), 'Enables echo mode.'),
-        minimumTtl: described({ ...integer(1, 254), format: 'int32' }, 'Least TTL of packets from a multihop peer (default 254).'),
+        minimumTtl: described(
+          { ...integer(1, 254), format: 'int32' },
+          'Least TTL of packets from a multihop peer (default 254).',
+        ),
         passiveMode: described(boolean(), 'Waits for the peer to start the session.'),
-        receiveInterval: intervalMs('Least interval, in milliseconds, at which control packets can be received (default 300).'),
-        transmitInterval: intervalMs('Least interval, in milliseconds, at which control packets are sent (default 300).'),
+        receiveInterval: intervalMs(
+          'Least interval, in milliseconds, at which control packets can be received (default 300).',
+        ),
+        transmitInterval: intervalMs(
+          'Least interval, in milliseconds, at which control packets are sent (default 300).',
+        ),
       }),
       status: object({}),
       columns: [
@@ -107,11 +133,26 @@ const bgpAdvertisement: Definition = {
       storage: true,
       spec: {
         ...object({
-          aggregationLength: described(defaulted({ ...integer(1), format: 'int32' }, 32), 'Length to which IPv4 addresses are rolled up.'),
-          aggregationLengthV6: described(defaulted({ type: 'integer', format: 'int32' }, 128), 'Length to which IPv6 addresses are rolled up.'),
-          communities: described(strings(), 'Communities: "16bit:16bit", "large:32bit:32bit:32bit" or the name of an alias.'),
-          localPref: described({ type: 'integer', format: 'int32' }, 'LOCAL_PREF of the route; higher is preferred. For internal sessions only.'),
-          peers: described(strings(), 'Names of the BGP peers to advertise to; an empty list means all peers.'),
+          aggregationLength: described(
+            defaulted({ ...integer(1), format: 'int32' }, 32),
+            'Length to which IPv4 addresses are rolled up.',
+          ),
+          aggregationLengthV6: described(
+            defaulted({ type: 'integer', format: 'int32' }, 128),
+            'Length to which IPv6 addresses are rolled up.',
+          ),
+          communities: described(
+            strings(),
+            'Communities: "16bit:16bit", "large:32bit:32bit:32bit" or the name of an alias.',
+          ),
+          localPref: described(
+            { type: 'integer', format: 'int32' },
+            'LOCAL_PREF of the route; higher is preferred. For internal sessions only.',
+          ),
+          peers: described(
+            strings(),
+            'Names of the BGP peers to advertise to; an empty list means all peers.',
+          ),
           ...poolSelection,
         }),
         ...rule(
@@ -151,7 +192,11 @@ const peerShared = {
 
 const oldNodeSelector = object({
   matchExpressions: array(
-    object({ key: string(), operator: string(), values: { ...strings(), minItems: 1 } }, ['key', 'operator', 'values']),
+    object({ key: string(), operator: string(), values: { ...strings(), minItems: 1 } }, [
+      'key',
+      'operator',
+      'values',
+    ]),
   ),
   matchLabels: { type: 'object', additionalProperties: { type: 'string' } },
 });
@@ -168,8 +213,14 @@ const bgpPeer: Definition = {
       spec: object(
         {
           ...peerShared,
-          nodeSelectors: described(array(oldNodeSelector), 'Only connect to this peer from nodes that match one of these selectors.'),
-          peerPort: described({ ...integer(0, 16384) }, 'Port to dial when establishing the session.'),
+          nodeSelectors: described(
+            array(oldNodeSelector),
+            'Only connect to this peer from nodes that match one of these selectors.',
+          ),
+          peerPort: described(
+            { ...integer(0, 16384) },
+            'Port to dial when establishing the session.',
+          ),
         },
         ['myASN', 'peerASN', 'peerAddress'],
       ),
@@ -186,31 +237,66 @@ const bgpPeer: Definition = {
             {
               ...string(),
               'x-kubernetes-validations': [
-                { rule: "duration(self).getSeconds() >= 1 && duration(self).getSeconds() <= 65535", message: 'connect time should be between 1 seconds to 65535' },
-                { rule: 'duration(self).getMilliseconds() % 1000 == 0', message: 'connect time should contain a whole number of seconds' },
+                {
+                  rule: 'duration(self).getSeconds() >= 1 && duration(self).getSeconds() <= 65535',
+                  message: 'connect time should be between 1 seconds to 65535',
+                },
+                {
+                  rule: 'duration(self).getMilliseconds() % 1000 == 0',
+                  message: 'connect time should contain a whole number of seconds',
+                },
               ],
             },
             'Time BGP waits between attempts to connect to the peer.',
           ),
-          disableMP: described(defaulted(boolean(), false), 'Deprecated: has no effect, use dualStackAddressFamily.'),
-          dualStackAddressFamily: described(defaulted(boolean(), false), 'Activates both address families on the session.'),
-          dynamicASN: described({ ...string(), enum: ['internal', 'external'] }, 'Learns the AS number of the peer: internal for the same, external for another. Excludes peerASN.'),
+          disableMP: described(
+            defaulted(boolean(), false),
+            'Deprecated: has no effect, use dualStackAddressFamily.',
+          ),
+          dualStackAddressFamily: described(
+            defaulted(boolean(), false),
+            'Activates both address families on the session.',
+          ),
+          dynamicASN: described(
+            { ...string(), enum: ['internal', 'external'] },
+            'Learns the AS number of the peer: internal for the same, external for another. Excludes peerASN.',
+          ),
           ebgpMultiHop: described(boolean(), 'Set when the peer is more than one hop away.'),
           enableGracefulRestart: described(
             {
               ...boolean(),
-              'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'EnableGracefulRestart cannot be changed after creation' }],
+              'x-kubernetes-validations': [
+                {
+                  rule: 'self == oldSelf',
+                  message: 'EnableGracefulRestart cannot be changed after creation',
+                },
+              ],
             },
             'Lets the peer keep routes while the speaker restarts. Cannot be changed after creation.',
           ),
-          interface: described(string(), 'Interface of an unnumbered session. Excludes peerAddress.'),
-          localASN: described({ ...integer(1, 4294967295), format: 'int64' }, 'AS number to present to this peer instead of myASN.'),
-          nodeSelectors: described(labelSelectors(), 'Only connect to this peer from nodes that match one of these selectors.'),
+          interface: described(
+            string(),
+            'Interface of an unnumbered session. Excludes peerAddress.',
+          ),
+          localASN: described(
+            { ...integer(1, 4294967295), format: 'int64' },
+            'AS number to present to this peer instead of myASN.',
+          ),
+          nodeSelectors: described(
+            labelSelectors(),
+            'Only connect to this peer from nodes that match one of these selectors.',
+          ),
           passwordSecret: described(
-            { ...object({ name: string(), namespace: string() }), 'x-kubernetes-map-type': 'atomic' },
+            {
+              ...object({ name: string(), namespace: string() }),
+              'x-kubernetes-map-type': 'atomic',
+            },
             'Secret of type kubernetes.io/basic-auth with the password. Excludes password.',
           ),
-          peerPort: described(defaulted(integer(1, 16384), 179), 'Port to dial when establishing the session.'),
+          peerPort: described(
+            defaulted(integer(1, 16384), 179),
+            'Port to dial when establishing the session.',
+          ),
           vrf: described(string(), 'VRF the session is in.'),
         },
         ['myASN'],
@@ -233,7 +319,10 @@ const community: Definition = {
         communities: array(
           object({
             name: described(string(), 'The name of the alias.'),
-            value: described(string(), 'The community: "16bit:16bit" or "large:32bit:32bit:32bit".'),
+            value: described(
+              string(),
+              'The community: "16bit:16bit" or "large:32bit:32bit:32bit".',
+            ),
           }),
         ),
       }),
@@ -257,7 +346,8 @@ const condition = object(
 const configurationState: Definition = {
   kind: 'ConfigurationState',
   plural: 'configurationstates',
-  about: 'ConfigurationState says whether the configuration could be applied, by the controller and by each speaker.',
+  about:
+    'ConfigurationState says whether the configuration could be applied, by the controller and by each speaker.',
   versions: [
     {
       name: 'v1beta1',
@@ -265,7 +355,10 @@ const configurationState: Definition = {
       specRequired: false,
       spec: object({}),
       status: object({
-        result: described({ ...string(), enum: ['Valid', 'Invalid', 'Unknown'] }, 'The outcome of all checks.'),
+        result: described(
+          { ...string(), enum: ['Valid', 'Invalid', 'Unknown'] },
+          'The outcome of all checks.',
+        ),
         errorSummary: described(string(), 'The errors of all checks, one a line.'),
         conditions: {
           ...array(condition),
@@ -295,15 +388,33 @@ const ipAddressPool: Definition = {
       specRequired: true,
       spec: object(
         {
-          addresses: described(strings(), 'Addresses of the pool: each a CIDR or a range "start-end".'),
-          autoAssign: described(defaulted(boolean(), true), 'Whether addresses are taken from this pool without being asked for by name.'),
-          avoidBuggyIPs: described(defaulted(boolean(), false), 'Never hands out IPv4 addresses that end in .0 or .255.'),
+          addresses: described(
+            strings(),
+            'Addresses of the pool: each a CIDR or a range "start-end".',
+          ),
+          autoAssign: described(
+            defaulted(boolean(), true),
+            'Whether addresses are taken from this pool without being asked for by name.',
+          ),
+          avoidBuggyIPs: described(
+            defaulted(boolean(), false),
+            'Never hands out IPv4 addresses that end in .0 or .255.',
+          ),
           serviceAllocation: described(
             object({
-              namespaceSelectors: described(labelSelectors(), 'Labels of the namespaces that may use the pool.'),
+              namespaceSelectors: described(
+                labelSelectors(),
+                'Labels of the namespaces that may use the pool.',
+              ),
               namespaces: described(strings(), 'Names of the namespaces that may use the pool.'),
-              priority: described({ type: 'integer' }, 'Order among pools that fit: lower first, 0 last.'),
-              serviceSelectors: described(labelSelectors(), 'Labels of the services that may use the pool.'),
+              priority: described(
+                { type: 'integer' },
+                'Order among pools that fit: lower first, 0 last.',
+              ),
+              serviceSelectors: described(
+                labelSelectors(),
+                'Labels of the services that may use the pool.',
+              ),
             }),
             'Restricts the pool to some namespaces and services.',
           ),
@@ -343,7 +454,10 @@ const l2Advertisement: Definition = {
           array(
             object(
               {
-                weight: described({ ...integer(1, 100), format: 'int32' }, 'Added to the score of matching nodes.'),
+                weight: described(
+                  { ...integer(1, 100), format: 'int32' },
+                  'Added to the score of matching nodes.',
+                ),
                 preference: labelSelectors()['items'] as JsonObject,
               },
               ['preference', 'weight'],
@@ -383,7 +497,10 @@ const serviceL2Status: Definition = {
       spec: object({}),
       status: object({
         ...serviceIdentity,
-        interfaces: described(array(object({ name: string() })), 'The interfaces announced on; empty for all.'),
+        interfaces: described(
+          array(object({ name: string() })),
+          'The interfaces announced on; empty for all.',
+        ),
       }),
       columns: [
         column('Allocated Node', '.status.node'),
@@ -439,12 +556,15 @@ function versionFor(definition: Definition, version: Version): JsonObject {
     metadata: { type: 'object' },
     spec: described(version.spec, `The desired state of ${definition.kind}.`),
   };
-  if (version.status) properties['status'] = described(version.status, `The observed state of ${definition.kind}.`);
+  if (version.status)
+    properties['status'] = described(version.status, `The observed state of ${definition.kind}.`);
   return {
     name: version.name,
     served: true,
     storage: version.storage,
-    ...(version.deprecation === undefined ? {} : { deprecated: true, deprecationWarning: version.deprecation }),
+    ...(version.deprecation === undefined
+      ? {}
+      : { deprecated: true, deprecationWarning: version.deprecation }),
     ...(version.columns ? { additionalPrinterColumns: version.columns } : {}),
     schema: {
       openAPIV3Schema: {

@@ -46,7 +46,10 @@ export function labelSelectors(): JsonObject {
             {
               key: described(string(), 'The label key the requirement applies to.'),
               operator: described(string(), 'In, NotIn, Exists or DoesNotExist.'),
-              values: { ...described(strings(), 'The values, for In and NotIn.'), 'x-kubernetes-list-type': 'atomic' },
+              values: {
+                ...described(strings(), 'The values, for In and NotIn.'),
+                'x-kubernetes-list-type': 'atomic',
+              },
             },
             ['key', 'operator'],
           ),

@@ -6,12 +6,11 @@ import { ApiError, type StatusCause } from '../api-error.ts';
 import { cloneJson, isObject, type JsonObject, type KubeObject, sameJson } from '../object.ts';
 import { fieldSchema, itemSchema, resolveSchema, type Schema } from '../schema/schema.ts';
 import {
+  commonLeaves,
   differenceOf,
   type FieldSet,
   fieldsOfObject,
   indexOfItem,
-  intersectionOf,
-  leavesOf,
   pathText,
   setOfPaths,
   stepForItem,
@@ -67,7 +66,7 @@ function conflictsWith(
   live: KubeObject | undefined,
 ): Conflict[] {
   return others.flatMap((owner) =>
-    leavesOf(intersectionOf(appliedFields, owner.fields))
+    commonLeaves(appliedFields, owner.fields)
       .filter((path) => !sameJson(valueAtSteps(applied, path), valueAtSteps(live, path)))
       .map((path) => ({ path, owner })),
   );
@@ -98,7 +97,8 @@ function ownerText(owner: Manager): string {
 function mergeValue(live: unknown, applied: unknown, schema: Schema | undefined): unknown {
   const resolved = resolveSchema(schema);
   if (isObject(applied)) {
-    if (!isObject(live) || resolved?.['x-kubernetes-map-type'] === 'atomic') return cloneJson(applied);
+    if (!isObject(live) || resolved?.['x-kubernetes-map-type'] === 'atomic')
+      return cloneJson(applied);
     const result: JsonObject = { ...live };
     for (const [key, value] of Object.entries(applied)) {
       result[key] = mergeValue(live[key], value, fieldSchema(resolved, key));
@@ -145,5 +145,7 @@ function removeFields(target: unknown, set: FieldSet, kept: FieldSet): void {
 }
 
 function isEmptyContainer(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
+  return Array.isArray(value)
+    ? value.length === 0
+    : isObject(value) && Object.keys(value).length === 0;
 }

@@ -32,7 +32,8 @@ function fieldsOfValue(value: unknown, schema: Schema | undefined): FieldSet {
   const resolved = resolveSchema(schema);
   if (isObject(value)) {
     const keys = Object.keys(value);
-    if (keys.length === 0 || resolved?.['x-kubernetes-map-type'] === 'atomic') return { [owned]: {} };
+    if (keys.length === 0 || resolved?.['x-kubernetes-map-type'] === 'atomic')
+      return { [owned]: {} };
     const set: FieldSet = isStruct(resolved) ? {} : { [owned]: {} };
     for (const key of keys) set[`f:${key}`] = fieldsOfValue(value[key], fieldSchema(resolved, key));
     return set;
@@ -43,7 +44,10 @@ function fieldsOfValue(value: unknown, schema: Schema | undefined): FieldSet {
   const set: FieldSet = { [owned]: {} };
   for (const item of value) {
     const step = stepForItem(item, resolved);
-    set[step] = listType === 'map' ? { [owned]: {}, ...fieldsOfValue(item, itemSchema(resolved)) } : { [owned]: {} };
+    set[step] =
+      listType === 'map'
+        ? { [owned]: {}, ...fieldsOfValue(item, itemSchema(resolved)) }
+        : { [owned]: {} };
   }
   return set;
 }
@@ -57,7 +61,8 @@ export function stepForItem(item: unknown, schema: Schema | undefined): string {
   if (schema?.['x-kubernetes-list-type'] !== 'map') return `v:${JSON.stringify(item)}`;
   const names = [...(schema['x-kubernetes-list-map-keys'] ?? [])].sort();
   const keys: JsonObject = {};
-  for (const name of names) keys[name] = isObject(item) ? (item[name] ?? defaultKey(schema, name)) : null;
+  for (const name of names)
+    keys[name] = isObject(item) ? (item[name] ?? defaultKey(schema, name)) : null;
   return `k:${JSON.stringify(keys)}`;
 }
 
@@ -119,6 +124,16 @@ export function leavesOf(set: FieldSet, at: readonly string[] = []): string[][] 
   });
 }
 
+/** Leaf paths that two sets have in common; a list both own but fill differently is none. */
+export function commonLeaves(a: FieldSet, b: FieldSet): string[][] {
+  const isLeaf = (set: FieldSet, path: readonly string[]) => {
+    let node: FieldSet | undefined = set;
+    for (const step of path) node = node?.[step];
+    return node !== undefined && Object.keys(node).every((step) => step === owned);
+  };
+  return leavesOf(intersectionOf(a, b)).filter((path) => isLeaf(a, path) || isLeaf(b, path));
+}
+
 /** A set holding only the given leaf paths. */
 export function setOfPaths(paths: readonly (readonly string[])[]): FieldSet {
   const set: FieldSet = {};
@@ -138,9 +153,15 @@ export function compareObjects(
 ): { changed: FieldSet; added: FieldSet; removed: FieldSet } {
   const old = fieldsOfObject(before, schema);
   const fresh = fieldsOfObject(after, schema);
-  const both = leavesOf(intersectionOf(fresh, old));
-  const changed = both.filter((path) => !sameJson(valueAtSteps(before, path), valueAtSteps(after, path)));
-  return { changed: setOfPaths(changed), added: differenceOf(fresh, old), removed: differenceOf(old, fresh) };
+  const both = commonLeaves(fresh, old);
+  const changed = both.filter(
+    (path) => !sameJson(valueAtSteps(before, path), valueAtSteps(after, path)),
+  );
+  return {
+    changed: setOfPaths(changed),
+    added: differenceOf(fresh, old),
+    removed: differenceOf(old, fresh),
+  };
 }
 
 /** The value at a field set path, or undefined. */
@@ -162,7 +183,9 @@ export function indexOfItem(list: readonly unknown[], step: string): number {
   return list.findIndex(
     (item) =>
       isObject(item) &&
-      Object.entries(wanted).every(([key, value]) => sameJson(item[key] ?? (key === 'protocol' ? 'TCP' : null), value)),
+      Object.entries(wanted).every(([key, value]) =>
+        sameJson(item[key] ?? (key === 'protocol' ? 'TCP' : null), value),
+      ),
   );
 }
 
@@ -170,7 +193,8 @@ export function encodeFieldSet(set: FieldSet): JsonObject {
   const result: JsonObject = {};
   const steps = Object.keys(set);
   if (steps.length === 1 && steps[0] === owned) return result;
-  for (const step of steps.sort()) result[step] = step === owned ? {} : encodeFieldSet(set[step] ?? {});
+  for (const step of steps.sort())
+    result[step] = step === owned ? {} : encodeFieldSet(set[step] ?? {});
   return result;
 }
 

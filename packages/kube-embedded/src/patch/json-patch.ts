@@ -8,7 +8,11 @@ import { cloneJson, isObject, sameJson } from '../object.ts';
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch must be an array of operations');
   if (patch.length > 10_000) {
-    throw new ApiError(413, 'RequestEntityTooLarge', 'The allowed maximum operations in a JSON patch is 10000');
+    throw new ApiError(
+      413,
+      'RequestEntityTooLarge',
+      'The allowed maximum operations in a JSON patch is 10000',
+    );
   }
   let root = cloneJson(document);
   for (const operation of patch) {
@@ -41,12 +45,15 @@ function applyOperation(root: unknown, operation: Record<string, unknown>): unkn
     case 'copy':
       return insertAt(root, path, cloneJson(readAt(root, parsePointer(operation['from']))));
     default:
-      throw badRequest(`unexpected kind of JSON patch operation: ${JSON.stringify(operation['op'])}`);
+      throw badRequest(
+        `unexpected kind of JSON patch operation: ${JSON.stringify(operation['op'])}`,
+      );
   }
 }
 
 function needValue(operation: Record<string, unknown>): unknown {
-  if (!Object.hasOwn(operation, 'value')) throw badRequest('a JSON patch operation lacks its value');
+  if (!Object.hasOwn(operation, 'value'))
+    throw badRequest('a JSON patch operation lacks its value');
   return cloneJson(operation['value']);
 }
 
@@ -55,7 +62,10 @@ function parsePointer(pointer: unknown): string[] {
   if (typeof pointer !== 'string' || !pointer.startsWith('/')) {
     throw badRequest(`not a JSON pointer: ${JSON.stringify(pointer)}`);
   }
-  return pointer.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 function readAt(root: unknown, path: readonly string[]): unknown {
@@ -101,7 +111,11 @@ function missing(path: readonly string[]): ApiError {
 }
 
 function unprocessable(message: string): ApiError {
-  return new ApiError(422, 'Invalid', `the server rejected our request due to an error in our request: ${message}`);
+  return new ApiError(
+    422,
+    'Invalid',
+    `the server rejected our request due to an error in our request: ${message}`,
+  );
 }
 
 /** Applies an RFC 7386 merge patch and answers the new document. */

@@ -64,21 +64,27 @@ export function sameManager(a: ManagerId, b: ManagerId): boolean {
   return a.manager === b.manager && a.operation === b.operation && a.subresource === b.subresource;
 }
 
-/** Ownership after `id` changed `before` into `after` by create, update or patch. */
+/**
+ * Ownership after `id` changed `before` into `after` by create, update or patch. `known` are the
+ * managers to start from: those of `before`, or what the client itself put into managedFields.
+ */
 export function managersAfterUpdate(
   before: KubeObject | undefined,
   after: KubeObject,
   schema: Schema | undefined,
   id: ManagerId,
   time: string,
+  known: readonly Manager[] = managersOf(before),
 ): Manager[] {
   const { changed, added, removed } = compareObjects((before ?? {}) as JsonObject, after, schema);
   const taken = unionOf(changed, added);
-  const known = managersOf(before);
   const mine = known.find((entry) => sameManager(entry, id));
   const others = known
     .filter((entry) => entry !== mine)
-    .map((entry) => ({ ...entry, fields: differenceOf(differenceOf(entry.fields, removed), changed) }));
+    .map((entry) => ({
+      ...entry,
+      fields: differenceOf(differenceOf(entry.fields, removed), changed),
+    }));
   const fields = differenceOf(unionOf(mine?.fields ?? {}, taken), removed);
   const isSame = mine !== undefined && isEmptySet(taken) && sameJson(fields, mine.fields);
   const entry: Manager = { ...id, time: isSame ? mine.time : time, fields };

@@ -7,12 +7,20 @@ import { cloneJson, isObject, sameJson, type JsonObject } from '../object.ts';
 import { fieldSchema, itemSchema, resolveSchema, type Schema } from '../schema/schema.ts';
 
 /** Applies a strategic merge patch and answers the new document. */
-export function applyStrategicPatch(document: unknown, patch: unknown, schema: Schema | undefined): unknown {
+export function applyStrategicPatch(
+  document: unknown,
+  patch: unknown,
+  schema: Schema | undefined,
+): unknown {
   if (!isObject(patch)) throw badRequest('a strategic merge patch must be an object');
   return mergeObject(isObject(document) ? document : {}, patch, schema);
 }
 
-function mergeObject(target: JsonObject, patch: JsonObject, schema: Schema | undefined): JsonObject {
+function mergeObject(
+  target: JsonObject,
+  patch: JsonObject,
+  schema: Schema | undefined,
+): JsonObject {
   const directive = patch['$patch'];
   if (directive === 'replace') return withoutDirectives(patch);
   if (directive === 'delete') return {};
@@ -52,7 +60,12 @@ function mergeSet(existing: unknown[], patch: unknown[]): unknown[] {
   return [...existing, ...cloneJson(added)];
 }
 
-function mergeList(existing: unknown[], patch: unknown[], key: string, item: Schema | undefined): unknown[] {
+function mergeList(
+  existing: unknown[],
+  patch: unknown[],
+  key: string,
+  item: Schema | undefined,
+): unknown[] {
   if (patch.some((entry) => isObject(entry) && entry['$patch'] === 'replace')) {
     return patch.filter((entry) => !(isObject(entry) && entry['$patch'] === 'replace'));
   }

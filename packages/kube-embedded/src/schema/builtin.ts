@@ -120,7 +120,10 @@ const listMaps: Record<string, ListRule> = {
   'V1ServiceSpec.ports': { keys: ['port', 'protocol'], merge: 'port' },
   'V1ServiceAccount.secrets': { keys: ['name'] },
   'V1NodeStatus.addresses': { keys: ['type'] },
-  'V1PodSpec.topologySpreadConstraints': { keys: ['topologyKey', 'whenUnsatisfiable'], merge: 'topologyKey' },
+  'V1PodSpec.topologySpreadConstraints': {
+    keys: ['topologyKey', 'whenUnsatisfiable'],
+    merge: 'topologyKey',
+  },
   'V1CustomResourceDefinitionStatus.conditions': { keys: ['type'] },
 };
 

@@ -74,11 +74,14 @@ class Parser {
       const start = tokenPattern.lastIndex;
       const match = tokenPattern.exec(source);
       if (!match) {
-        this.#fault = new CelError(`unexpected character at ${start}: ${source.slice(start, start + 12)}`);
+        this.#fault = new CelError(
+          `unexpected character at ${start}: ${source.slice(start, start + 12)}`,
+        );
         break;
       }
       if (match[1] !== undefined) this.#tokens.push({ kind: 'number', text: match[1] });
-      else if (match[2] !== undefined) this.#tokens.push({ kind: 'string', text: unquote(match[2]) });
+      else if (match[2] !== undefined)
+        this.#tokens.push({ kind: 'string', text: unquote(match[2]) });
       else if (match[3] !== undefined) this.#tokens.push({ kind: 'name', text: match[3] });
       else this.#tokens.push({ kind: 'operator', text: match[4] ?? '' });
     }
@@ -137,7 +140,8 @@ class Parser {
     let left = this.#unary();
     for (;;) {
       const token = this.#peek();
-      const power = token.kind === 'operator' || token.text === 'in' ? binaryPower[token.text] : undefined;
+      const power =
+        token.kind === 'operator' || token.text === 'in' ? binaryPower[token.text] : undefined;
       if (power === undefined || power <= minimum || this.#fault) return left;
       this.#at += 1;
       left = operate(token.text, left, this.#binary(power));
@@ -186,7 +190,10 @@ class Parser {
       if (token.text === 'null') return constant(null);
       if (this.#accept('(')) return this.#call(token.text);
       const name = token.text;
-      return (scope) => (Object.hasOwn(scope, name) ? scope[name] : new CelError(`undeclared reference to '${name}'`));
+      return (scope) =>
+        Object.hasOwn(scope, name)
+          ? scope[name]
+          : new CelError(`undeclared reference to '${name}'`);
     }
     if (token.text === '(') {
       const inner = this.#conditional();
@@ -234,7 +241,11 @@ class Parser {
       this.#expect(')');
       return (scope) =>
         lift(target(scope), (value) => {
-          const items = Array.isArray(value) ? value : isObject(value) ? Object.keys(value) : undefined;
+          const items = Array.isArray(value)
+            ? value
+            : isObject(value)
+              ? Object.keys(value)
+              : undefined;
           if (!items) return mismatch(name, value);
           return macro(items, (item) => body({ ...scope, [variable.text]: item }));
         });
@@ -244,7 +255,8 @@ class Parser {
     if (unary && !argument) return (scope) => lift(target(scope), unary);
     const method = methods[name];
     if (!method || !argument) return this.#fail(`undeclared reference to '${name}'`);
-    return (scope) => lift(target(scope), (value) => lift(argument(scope), (other) => method(value, other)));
+    return (scope) =>
+      lift(target(scope), (value) => lift(argument(scope), (other) => method(value, other)));
   }
 }
 
@@ -272,7 +284,8 @@ function combine(operator: string, a: unknown, b: unknown): unknown {
   }
   const x = a instanceof Duration ? a.ms : a;
   const y = b instanceof Duration ? b.ms : b;
-  if (typeof x !== typeof y || (typeof x !== 'number' && typeof x !== 'string')) return mismatch(operator, a);
+  if (typeof x !== typeof y || (typeof x !== 'number' && typeof x !== 'string'))
+    return mismatch(operator, a);
   if (operator === '<') return x < (y as typeof x);
   if (operator === '<=') return x <= (y as typeof x);
   if (operator === '>') return x > (y as typeof x);
@@ -293,12 +306,17 @@ const functions: Record<string, (value: unknown) => unknown> = {
     if (Array.isArray(value)) return value.length;
     return isObject(value) ? Object.keys(value).length : mismatch('size', value);
   },
-  duration: (value) => (typeof value === 'string' ? parseDuration(value) : mismatch('duration', value)),
+  duration: (value) =>
+    typeof value === 'string' ? parseDuration(value) : mismatch('duration', value),
   string: (value) => String(value),
-  int: (value) => (Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : mismatch('int', value)),
-  getSeconds: (value) => (value instanceof Duration ? Math.trunc(value.ms / 1000) : mismatch('getSeconds', value)),
-  getMilliseconds: (value) => (value instanceof Duration ? value.ms : mismatch('getMilliseconds', value)),
-  lowerAscii: (value) => (typeof value === 'string' ? value.toLowerCase() : mismatch('lowerAscii', value)),
+  int: (value) =>
+    Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : mismatch('int', value),
+  getSeconds: (value) =>
+    value instanceof Duration ? Math.trunc(value.ms / 1000) : mismatch('getSeconds', value),
+  getMilliseconds: (value) =>
+    value instanceof Duration ? value.ms : mismatch('getMilliseconds', value),
+  lowerAscii: (value) =>
+    typeof value === 'string' ? value.toLowerCase() : mismatch('lowerAscii', value),
 };
 
 const methods: Record<string, (value: unknown, argument: unknown) => unknown> = {
@@ -325,13 +343,17 @@ const macros: Record<string, (items: unknown[], body: (item: unknown) => unknown
 };
 
 function texts(a: unknown, b: unknown, apply: (a: string, b: string) => unknown): unknown {
-  return typeof a === 'string' && typeof b === 'string' ? apply(a, b) : mismatch('text function', a);
+  return typeof a === 'string' && typeof b === 'string'
+    ? apply(a, b)
+    : mismatch('text function', a);
 }
 
 function selectField(target: Node, name: string): Node {
   return (scope) =>
     lift(target(scope), (value) =>
-      isObject(value) && Object.hasOwn(value, name) ? value[name] : new CelError(`no such key: ${name}`),
+      isObject(value) && Object.hasOwn(value, name)
+        ? value[name]
+        : new CelError(`no such key: ${name}`),
     );
 }
 
@@ -339,7 +361,11 @@ function selectIndex(target: Node, index: Node): Node {
   return (scope) =>
     lift(target(scope), (value) =>
       lift(index(scope), (key) => {
-        const found = Array.isArray(value) ? value[Number(key)] : isObject(value) ? value[String(key)] : undefined;
+        const found = Array.isArray(value)
+          ? value[Number(key)]
+          : isObject(value)
+            ? value[String(key)]
+            : undefined;
         return found === undefined ? new CelError(`no such key: ${String(key)}`) : found;
       }),
     );
@@ -362,7 +388,15 @@ function mismatch(operation: string, value: unknown): CelError {
   return value instanceof CelError ? value : new CelError(`no such overload for ${operation}`);
 }
 
-const unitMs: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const unitMs: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
 
 function parseDuration(text: string): Duration | CelError {
   if (text === '0') return new Duration(0);
@@ -377,5 +411,9 @@ function parseDuration(text: string): Duration | CelError {
 }
 
 function unquote(text: string): string {
-  return text.slice(1, -1).replaceAll(/\\(.)/g, (_all, char: string) => (char === 'n' ? '\n' : char === 't' ? '\t' : char));
+  return text
+    .slice(1, -1)
+    .replaceAll(/\\(.)/g, (_all, char: string) =>
+      char === 'n' ? '\n' : char === 't' ? '\t' : char,
+    );
 }

@@ -56,7 +56,11 @@ function nodeFor(schema: Schema, path: string, faults: RuleFault[]): RuleNode | 
 }
 
 /** Checks an object, and its change from a previous state, against the rules. */
-export function checkRules(rules: RuleSet, object: JsonObject, previous: JsonObject | undefined): StatusCause[] {
+export function checkRules(
+  rules: RuleSet,
+  object: JsonObject,
+  previous: JsonObject | undefined,
+): StatusCause[] {
   return rules.root ? check(rules.root, object, previous, '') : [];
 }
 
@@ -67,7 +71,8 @@ function check(node: RuleNode, value: unknown, old: unknown, path: string): Stat
     if (transition && (old === undefined || old === null)) continue;
     const result = program({ self: value, oldSelf: old });
     if (result === true) continue;
-    const message = typeof result === 'string' ? result : (rule.message ?? `failed rule: ${rule.rule}`);
+    const message =
+      typeof result === 'string' ? result : (rule.message ?? `failed rule: ${rule.rule}`);
     const shown = isObject(value) ? 'object' : Array.isArray(value) ? 'array' : value;
     causes.push(fieldInvalid(`${path}${rule.fieldPath ?? ''}`, shown, message));
   }

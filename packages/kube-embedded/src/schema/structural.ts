@@ -23,7 +23,8 @@ export function fillDefaults(value: unknown, schema: Schema | undefined): void {
   }
   if (typeof resolved.additionalProperties === 'object') {
     for (const [name, item] of Object.entries(value)) {
-      if (!Object.hasOwn(resolved.properties ?? {}, name)) fillDefaults(item, resolved.additionalProperties);
+      if (!Object.hasOwn(resolved.properties ?? {}, name))
+        fillDefaults(item, resolved.additionalProperties);
     }
   }
 }
@@ -39,16 +40,20 @@ function prune(value: unknown, schema: Schema | undefined, path: string, found: 
   const resolved = resolveSchema(schema);
   if (!resolved) return;
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) prune(item, resolved.items, `${path}[${index}]`, found);
+    for (const [index, item] of value.entries())
+      prune(item, resolved.items, `${path}[${index}]`, found);
     return;
   }
   if (!isObject(value)) return;
-  const open = resolved['x-kubernetes-preserve-unknown-fields'] === true || resolved.additionalProperties === true;
+  const open =
+    resolved['x-kubernetes-preserve-unknown-fields'] === true ||
+    resolved.additionalProperties === true;
   const closed = resolved.type === 'object' && !open;
   for (const [name, item] of Object.entries(value)) {
     const fieldPath = path === '' ? name : `${path}.${name}`;
     const properties = resolved.properties;
-    if (properties && Object.hasOwn(properties, name)) prune(item, properties[name], fieldPath, found);
+    if (properties && Object.hasOwn(properties, name))
+      prune(item, properties[name], fieldPath, found);
     else if (typeof resolved.additionalProperties === 'object') {
       prune(item, resolved.additionalProperties, fieldPath, found);
     } else if (closed && !(path === '' && rootFields.has(name))) {
@@ -79,12 +84,15 @@ export function findTypeFaults(value: unknown, schema: Schema | undefined, path 
   const fits = got === expected || (expected === 'number' && got === 'integer');
   if (!fits) return [{ path, expected, got }];
   if (Array.isArray(value)) {
-    return value.flatMap((item, index) => findTypeFaults(item, resolved.items, `${path}[${index}]`));
+    return value.flatMap((item, index) =>
+      findTypeFaults(item, resolved.items, `${path}[${index}]`),
+    );
   }
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([name, item]) => {
     const additional = resolved.additionalProperties;
-    const field = resolved.properties?.[name] ?? (typeof additional === 'object' ? additional : undefined);
+    const field =
+      resolved.properties?.[name] ?? (typeof additional === 'object' ? additional : undefined);
     return findTypeFaults(item, field, path === '' ? name : `${path}.${name}`);
   });
 }

@@ -18,11 +18,30 @@ export function compileValidator(schema: Schema): Validator {
   return (object) => {
     if (check(object)) return [];
     const causes = (check.errors ?? []).flatMap((error) => causeFor(error, object));
-    return causes.filter((cause, index) => causes.findIndex((c) => c.field === cause.field && c.message === cause.message) === index);
+    return causes.filter(
+      (cause, index) =>
+        causes.findIndex((c) => c.field === cause.field && c.message === cause.message) === index,
+    );
   };
 }
 
-const copied = ['enum', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern', 'required', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'uniqueItems', 'minProperties', 'maxProperties'];
+const copied = [
+  'enum',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'pattern',
+  'required',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'uniqueItems',
+  'minProperties',
+  'maxProperties',
+];
 
 function jsonSchemaFor(schema: Schema): unknown {
   const source = schema as JsonObject;
@@ -34,9 +53,13 @@ function jsonSchemaFor(schema: Schema): unknown {
   }
   if (isObject(source['not'])) result['not'] = jsonSchemaFor(source['not'] as Schema);
   if (schema['x-kubernetes-int-or-string'] === true) result['type'] = ['integer', 'string'];
-  else if (schema.type !== undefined) result['type'] = schema.nullable ? [schema.type, 'null'] : schema.type;
+  else if (schema.type !== undefined)
+    result['type'] = schema.nullable ? [schema.type, 'null'] : schema.type;
   if (schema.properties) {
-    const entries = Object.entries(schema.properties).map(([key, value]) => [key, jsonSchemaFor(value)]);
+    const entries = Object.entries(schema.properties).map(([key, value]) => [
+      key,
+      jsonSchemaFor(value),
+    ]);
     result['properties'] = Object.fromEntries(entries);
   }
   if (typeof schema.additionalProperties === 'object') {
@@ -60,19 +83,34 @@ const formatPatterns: Record<string, string> = {
 function causeFor(error: ErrorObject, object: JsonObject): StatusCause[] {
   const steps = error.instancePath.split('/').slice(1).map(unescapePointer);
   const path = fieldPath(steps);
-  const value = valueAt(object, ...steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step))) ?? error.data;
+  const value =
+    valueAt(object, ...steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step))) ??
+    error.data;
   const shown = isObject(value) || Array.isArray(value) ? jsonTypeOf(value) : value;
   const bad = (reason: string, why: string): StatusCause[] => [
-    { reason, message: `Invalid value: ${JSON.stringify(shown)}: ${path} in body ${why}`, field: path },
+    {
+      reason,
+      message: `Invalid value: ${JSON.stringify(shown)}: ${path} in body ${why}`,
+      field: path,
+    },
   ];
   const limit = String(error.params['limit']);
   switch (error.keyword) {
     case 'required': {
       const missing = String(error.params['missingProperty']);
-      return [{ reason: 'FieldValueRequired', message: 'Required value', field: path === '' ? missing : `${path}.${missing}` }];
+      return [
+        {
+          reason: 'FieldValueRequired',
+          message: 'Required value',
+          field: path === '' ? missing : `${path}.${missing}`,
+        },
+      ];
     }
     case 'type':
-      return bad('FieldValueTypeInvalid', `must be of type ${String(error.params['type']).replace(',null', '')}: ${JSON.stringify(jsonTypeOf(value))}`);
+      return bad(
+        'FieldValueTypeInvalid',
+        `must be of type ${String(error.params['type']).replace(',null', '')}: ${JSON.stringify(jsonTypeOf(value))}`,
+      );
     case 'enum':
       return [fieldNotSupported(path, value, error.params['allowedValues'] as unknown[])];
     case 'minimum':
@@ -84,18 +122,32 @@ function causeFor(error: ErrorObject, object: JsonObject): StatusCause[] {
     case 'minLength':
       return bad('FieldValueInvalid', `should be at least ${limit} chars long`);
     case 'maxLength':
-      return [{ reason: 'FieldValueTooLong', message: `Too long: may not be more than ${limit} bytes`, field: path }];
+      return [
+        {
+          reason: 'FieldValueTooLong',
+          message: `Too long: may not be more than ${limit} bytes`,
+          field: path,
+        },
+      ];
     case 'minItems':
       return bad('FieldValueInvalid', `should have at least ${limit} items`);
     case 'maxItems':
-      return [{ reason: 'FieldValueTooMany', message: `Too many: must have at most ${limit} items`, field: path }];
+      return [
+        {
+          reason: 'FieldValueTooMany',
+          message: `Too many: must have at most ${limit} items`,
+          field: path,
+        },
+      ];
     default:
       return bad('FieldValueInvalid', error.message ?? 'is not valid');
   }
 }
 
 function fieldPath(steps: readonly string[]): string {
-  return steps.map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
+  return steps
+    .map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`))
+    .join('');
 }
 
 function unescapePointer(step: string): string {

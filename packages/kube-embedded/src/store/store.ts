@@ -102,7 +102,10 @@ export class Store {
     const slot = slotFor(object);
     const previous = this.#objects.get(resource)?.get(slot);
     const revision = this.#revision + 1;
-    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    const stored = {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(revision) },
+    };
     const type = previous ? 'MODIFIED' : 'ADDED';
     this.#commit({ revision, type, resource, object: stored, previous });
     return stored;
@@ -119,7 +122,9 @@ export class Store {
   /** Changes of one resource after a revision, oldest first, or 'compacted' when no longer known. */
   changesSince(resource: string, revision: number): Change[] | 'compacted' {
     if (revision < this.#compactedRevision) return 'compacted';
-    return this.#changes.filter((change) => change.revision > revision && change.resource === resource);
+    return this.#changes.filter(
+      (change) => change.revision > revision && change.resource === resource,
+    );
   }
 
   subscribe(resource: string, listener: Listener): () => void {
@@ -140,7 +145,9 @@ export class Store {
   }
 
   saveSetting(name: string, value: string): void {
-    this.#db.prepare('INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)').run(name, value);
+    this.#db
+      .prepare('INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)')
+      .run(name, value);
   }
 
   /** Forgets changes before a revision; watches that ask for them get 410 Expired. */
@@ -202,7 +209,8 @@ export class Store {
       type: String(row['type']) as ChangeType,
       resource: String(row['resource']),
       object: JSON.parse(String(row['body'])) as KubeObject,
-      previous: row['previous'] === null ? undefined : (JSON.parse(String(row['previous'])) as KubeObject),
+      previous:
+        row['previous'] === null ? undefined : (JSON.parse(String(row['previous'])) as KubeObject),
     }));
     this.#revision = Math.max(this.#revision, this.#changes.at(-1)?.revision ?? 0);
     this.#compactedRevision = Number(this.setting('compacted') ?? 0);
