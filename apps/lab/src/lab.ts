@@ -20,7 +20,15 @@ import {
 import { Host } from './host.ts';
 import { frrConfFor } from './post.ts';
 import { type SyslogReceiver, receiveSyslog } from './syslog-receiver.ts';
-import { HOST_NAMES, type HostName, NODES, type NodeName, POD_PORT, wire } from './topology.ts';
+import {
+  CONTROL_ADDRESS,
+  HOST_NAMES,
+  type HostName,
+  NODES,
+  type NodeName,
+  POD_PORT,
+  wire,
+} from './topology.ts';
 
 export interface LabOptions {
   /** Directory of sockets, logs and the kubeconfig; ends with the sandbox. */
@@ -86,13 +94,12 @@ export class Lab {
         self: options.self,
         hosts,
         control: place('control'),
-        vtysh: (node, argv) => [
+        vtysh: (node, args) => [
           ...options.self,
-          'vtysh',
-          '--vty_socket',
-          join(options.state, node),
-          ...argv,
+          ...['vtysh', '--vty_socket', join(options.state, node)],
+          ...args,
         ],
+        startRelay: (socket) => agent('control', 'relay', CONTROL_ADDRESS, '6443', socket),
       });
     }
     for (const node of NODES) {

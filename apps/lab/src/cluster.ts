@@ -1,0 +1,295 @@
+// The lab's cluster: the embedded API with the objects of a running cluster in it, the relay that
+// lets the hosts reach it, our controller, and what a cluster does by itself: an EndpointSlice for
+// every service and proxy rules on every node.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Server, connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import {
+  type ApiServer,
+  type ExecProcess,
+  type ExecRequest,
+  type KubeObject,
+  createApiServer,
+  metallbCrds,
+} from '@rookery/kube-embedded';
+import { parseAllDocuments } from 'yaml';
+import { clusterObjects, webEndpoints } from './cluster-objects.ts';
+import { type Place, launch } from './daemons.ts';
+import type { Host } from './host.ts';
+import { type ProxiedService, proxyServices } from './service-proxy.ts';
+import { CONTROL_ADDRESS, type HostName, NODES } from './topology.ts';
+
+export interface ObjectKey {
+  readonly kind: 'Service' | 'BGPPeer' | 'IPAddressPool' | 'Node';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface ClusterEvent {
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Cluster {
+  readonly api: ApiServer;
+  /** For the user and kubectl, on loopback. */
+  readonly kubeconfig: string;
+  /** For the daemons in the hosts, through the relay. */
+  readonly kubeconfigInside: string;
+  /** Creates or replaces the objects of a YAML text. */
+  apply(yaml: string): void;
+  get(key: ObjectKey): KubeObject | undefined;
+  /** Merges annotations; a controller sees one change. */
+  annotate(key: ObjectKey, annotations: Readonly<Record<string, string>>): void;
+  remove(key: ObjectKey): void;
+  /** Events about an object, oldest first. */
+  events(key: ObjectKey): readonly ClusterEvent[];
+  list(kind: ObjectKey['kind']): readonly KubeObject[];
+  /** The API goes away: no new connection, and those that exist are cut. */
+  interruptApi(): void;
+  restoreApi(): void;
+  close(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly directory: string;
+  readonly self: readonly string[];
+  readonly hosts: Readonly<Record<HostName, Host>>;
+  readonly control: Place;
+  /** The command that answers `vtysh …` on a node. */
+  readonly vtysh: (node: string, args: readonly string[]) => readonly string[];
+  /** Starts a relay agent in the control host that leads to a Unix socket. */
+  readonly startRelay: (socketPath: string) => Promise<ChildProcess>;
+}
+
+const API_PORT = 6443;
+
+/** Starts the API with everything that a cluster has before the post begins. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const api = await createApiServer({
+    stateFile: join(options.directory, 'cluster.sqlite'),
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    certificateDirectory: options.directory,
+    extraNames: [CONTROL_ADDRESS],
+    exec: (request) => execInPod(options, request),
+    logs: (request) => readLog(options.directory, request.nodeName, request.container),
+  });
+  const nowText = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  api.apply(
+    ...(metallbCrds() as KubeObject[]),
+    ...(clusterObjects(nowText) as unknown as KubeObject[]),
+  );
+  const kubeconfig = join(options.directory, 'kubeconfig');
+  const kubeconfigInside = join(options.directory, 'kubeconfig-inside');
+  writeFileSync(kubeconfig, await api.kubeconfig(), { mode: 0o600 });
+  const inside = await api.kubeconfig({ url: `https://${CONTROL_ADDRESS}:${API_PORT}` });
+  writeFileSync(kubeconfigInside, inside, { mode: 0o600 });
+  const gate = openGate(join(options.directory, 'api.sock'), Number(new URL(api.url).port));
+  await options.startRelay(gate.path);
+  const stopProxying = actAsCluster(api, options.hosts);
+  launch(options.control, 'controller', [
+    ...options.self,
+    ...['controller', '--namespace', 'metallb', '--kubeconfig', kubeconfigInside],
+  ]);
+  const resource = (key: Pick<ObjectKey, 'kind'>) =>
+    api.api.registry.findKind(...GROUP_VERSION[key.kind], key.kind)!;
+  const get = (key: ObjectKey): KubeObject | undefined =>
+    api.api.find(resource(key), key.kind === 'Node' ? '' : key.namespace, key.name);
+  return {
+    api,
+    kubeconfig,
+    kubeconfigInside,
+    get,
+    apply(yaml) {
+      api.apply(...parseAllDocuments(yaml).map((document) => document.toJS() as KubeObject));
+    },
+    annotate(key, annotations) {
+      const live = get(key)!;
+      const all = { ...live.metadata.annotations, ...annotations };
+      api.apply({ ...live, metadata: { ...live.metadata, annotations: all } });
+    },
+    remove(key) {
+      api.api.delete(resource(key), key.namespace, key.name);
+    },
+    events(key) {
+      return eventsAbout(api, key);
+    },
+    list: (kind) => api.api.store.list(STORE_KEY[kind]),
+    interruptApi: gate.shut,
+    restoreApi: gate.open,
+    async close() {
+      stopProxying();
+      gate.shut();
+      await api.close();
+    },
+  };
+}
+
+const GROUP_VERSION: Readonly<Record<ObjectKey['kind'], [group: string, version: string]>> = {
+  Service: ['', 'v1'],
+  Node: ['', 'v1'],
+  BGPPeer: ['metallb.io', 'v1beta2'],
+  IPAddressPool: ['metallb.io', 'v1beta1'],
+};
+
+/** Keys of the API's store: group and plural. */
+const STORE_KEY = {
+  Service: '/services',
+  Node: '/nodes',
+  Event: '/events',
+  BGPPeer: 'metallb.io/bgppeers',
+  IPAddressPool: 'metallb.io/ipaddresspools',
+} as const;
+
+interface EventObject {
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly note?: string;
+  readonly involvedObject?: {
+    readonly kind?: string;
+    readonly name?: string;
+    readonly namespace?: string;
+  };
+  readonly regarding?: {
+    readonly kind?: string;
+    readonly name?: string;
+    readonly namespace?: string;
+  };
+}
+
+function eventsAbout(api: ApiServer, key: ObjectKey): readonly ClusterEvent[] {
+  return api.api.store
+    .list(STORE_KEY.Event)
+    .map((object) => object as unknown as EventObject)
+    .filter((event) => {
+      const about = event.involvedObject ?? event.regarding;
+      return about?.kind === key.kind && about.name === key.name;
+    })
+    .map((event) => ({
+      type: event.type ?? '',
+      reason: event.reason ?? '',
+      message: event.message ?? event.note ?? '',
+    }));
+}
+
+/** Endpoint slices for services that select the web pods, and proxy rules for all of them. */
+function actAsCluster(api: ApiServer, hosts: Readonly<Record<HostName, Host>>): () => void {
+  const allReady: ReadonlySet<string> = new Set(NODES.map((node) => node.name));
+  let running: Promise<void> | undefined;
+  let again = false;
+  const proxyAll = async (): Promise<void> => {
+    do {
+      again = false;
+      const services = api.api.store.list(STORE_KEY.Service).flatMap(proxiedService);
+      await Promise.all(
+        NODES.map((node) => proxyServices(hosts[node.name], node.name, services).catch(() => {})),
+      );
+    } while (again);
+    running = undefined;
+  };
+  const unsubscribe = api.api.store.subscribe(STORE_KEY.Service, ({ type, object }) => {
+    const spec = object['spec'] as ServiceSpec | undefined;
+    if (type === 'ADDED' && spec?.selector?.['app'] === 'web') {
+      api.apply(webEndpoints(object.metadata.name!, allReady) as unknown as KubeObject);
+    }
+    if (running) again = true;
+    else running = proxyAll();
+  });
+  return unsubscribe;
+}
+
+interface ServiceSpec {
+  readonly type?: string;
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly externalTrafficPolicy?: 'Local' | 'Cluster';
+  readonly ports?: readonly {
+    readonly port: number;
+    readonly targetPort?: number | string;
+    readonly protocol?: string;
+  }[];
+}
+
+function proxiedService(object: KubeObject): readonly ProxiedService[] {
+  const spec = (object['spec'] ?? {}) as ServiceSpec;
+  const status = object['status'] as
+    | { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } }
+    | undefined;
+  const addresses = (status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? []);
+  if (spec.type !== 'LoadBalancer' || spec.selector?.['app'] !== 'web') return [];
+  return [
+    {
+      name: object.metadata.name!,
+      addresses: addresses.filter((address) => !address.includes(':')),
+      ports: (spec.ports ?? []).map((port) => ({
+        protocol: port.protocol === 'UDP' ? ('udp' as const) : ('tcp' as const),
+        port: port.port,
+        targetPort: typeof port.targetPort === 'number' ? port.targetPort : port.port,
+      })),
+      externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
+      endpoints: NODES.map((node) => ({ address: node.pod, nodeName: node.name })),
+    },
+  ];
+}
+
+/** `kubectl exec` into a pod of the lab runs the command in the namespace of the pod's node. */
+function execInPod(options: ClusterOptions, request: ExecRequest): ExecProcess {
+  const host = options.hosts[request.nodeName as HostName];
+  const [program = '', ...args] = request.command;
+  const argv = program === 'vtysh' ? options.vtysh(request.nodeName, args) : request.command;
+  const child = host
+    ? host.spawn(argv, { stdio: ['pipe', 'pipe', 'pipe'] })
+    : spawn('false', { stdio: ['pipe', 'pipe', 'pipe'] });
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout!,
+    stderr: child.stderr,
+    exitCode: new Promise((resolve) => {
+      child.once('error', () => resolve(127));
+      child.once('close', (code) => resolve(code));
+    }),
+    kill: () => child.kill(),
+  };
+}
+
+function readLog(directory: string, nodeName: string, container: string): string {
+  const name =
+    container === 'controller' ? join('control', 'controller.log') : join(nodeName, 'speaker.log');
+  const path = join(directory, name);
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+/** A Unix socket in front of the API's port, which can be shut to play an outage. */
+function openGate(path: string, port: number) {
+  const open = new Set<{ destroy(): void }>();
+  let server: Server | undefined;
+  const start = (): void => {
+    server = createServer((inner) => {
+      const outer = connect(port, '127.0.0.1');
+      for (const [socket, other] of [
+        [inner, outer],
+        [outer, inner],
+      ] as const) {
+        open.add(socket);
+        socket.on('error', () => other.destroy());
+        socket.on('close', () => {
+          open.delete(socket);
+          other.destroy();
+        });
+      }
+      inner.pipe(outer).pipe(inner);
+    }).listen(path);
+  };
+  start();
+  return {
+    path,
+    open: start,
+    shut(): void {
+      server?.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
