@@ -152,6 +152,8 @@ export function stopInstance(step: Step, stop: StopReason): void {
   const reason = stoppedReason(stop);
   if (state.phase === 'down') return;
   if (stop.kind === 'limitReached') {
+    // Only a session has routes; the fact is stale otherwise.
+    if (state.established === undefined) return;
     log(step, 'warning', 'Route limit exceeded, shutting down');
     const restart = stop.action === 'restart';
     endInstance(step, {

@@ -220,6 +220,7 @@ function onNotification(step: Step, role: ConnectionRole, received: Received): v
   if (disable) log(step, 'info', 'Disabled after Cease notification');
   // RFC 5492 §3: a peer that knows no optional parameters gets an OPEN without them, at once.
   const plainRetry =
+    state.established === undefined &&
     code === ERROR.open &&
     subcode === OPEN_ERROR.unsupportedParameter &&
     state.config.capabilities &&
