@@ -86,7 +86,9 @@ export class Kernel {
     return ok(kernel);
   }
 
+  /** Finishes what was ordered first. */
   close(): void {
+    while (this.#scan || this.#head < this.#queue.length) this.#runSlice(false);
     this.#closed = true;
     this.#monitor?.close();
     this.#socket.close();
@@ -102,7 +104,7 @@ export class Kernel {
     if (!this.#sliceQueued) this.#runSlice();
   }
 
-  #runSlice(): void {
+  #runSlice(resume = true): void {
     let budget = routesPerSlice;
     while (!this.#closed && budget > 0) {
       if (this.#scan) {
@@ -121,7 +123,8 @@ export class Kernel {
         budget -= this.#applyChanges(budget);
       }
     }
-    if (this.#closed || (!this.#scan && this.#head === this.#queue.length)) return;
+    if (!resume || (!this.#scan && this.#head === this.#queue.length)) return;
+    if (this.#closed || this.#sliceQueued) return;
     this.#sliceQueued = true;
     setImmediate(() => {
       this.#sliceQueued = false;

@@ -441,8 +441,8 @@ class World {
     this.#platform = opened.value;
   }
 
-  close(): void {
-    this.#platform.close();
+  close(): Promise<void> {
+    return this.#platform.close();
   }
 
   id(): number {

@@ -23,8 +23,8 @@ export type BfdOrder = Extract<Order, { kind: 'bfdRequest' | 'bfdRelease' }>;
 
 export interface Platform {
   execute(orders: readonly Order[]): void;
-  /** Closes sockets; connections still send what they have. */
-  close(): void;
+  /** Finishes route changes, closes sockets; resolves when connections have sent what they had. */
+  close(): Promise<void>;
 }
 
 /** Opens netlink; TCP sockets come and go with orders. */
@@ -58,8 +58,8 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
       if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
     },
     close: () => {
-      tcp.close();
       kernel.value.close();
+      return tcp.close();
     },
   });
 }

@@ -3,6 +3,7 @@
 // is then handed, unconnected, to Node's own net.Socket. What a connection means, when to retry and
 // whom to accept is the engine's business.
 
+import { once } from 'node:events';
 import net from 'node:net';
 import { familyOf, prefixContains } from '@rookery/net';
 import type { IpAddress, Prefix } from '@rookery/net';
@@ -57,12 +58,16 @@ interface Listener {
 const queueLimitBytes = 64 * 1024 * 1024;
 /** How long a closed connection may take to send its last octets. */
 const lingerMs = 5000;
+/** The same when the daemon ends. */
+const closeWaitMs = 1000;
 const backlog = 128;
 
 export class Tcp {
   readonly #deps: TcpDeps;
   readonly #connections = new Map<ConnectionId, Connection>();
   readonly #listeners = new Map<ListenerId, Listener>();
+  /** Closed by order, still sending. */
+  readonly #ending = new Set<net.Socket>();
   #nextAccepted = -1;
 
   constructor(deps: TcpDeps) {
@@ -93,10 +98,16 @@ export class Tcp {
     }
   }
 
-  /** Closes everything; connections send what they have and a FIN. */
-  close(): void {
+  /** Closes everything; resolves when connections have sent what they had, or after a second. */
+  async close(): Promise<void> {
     for (const id of [...this.#listeners.keys()]) this.#closeListener(id);
     for (const id of [...this.#connections.keys()]) this.#end(id, false);
+    const sent = [...this.#ending].map((socket) => once(socket, 'close').catch(() => undefined));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeWaitMs)));
+    await Promise.race([Promise.all(sent), late]);
+    clearTimeout(timer);
+    for (const socket of this.#ending) socket.destroy();
   }
 
   #connect(order: Extract<TcpOrder, { kind: 'tcpConnect' }>): void {
@@ -241,9 +252,13 @@ export class Tcp {
       // lose the NOTIFICATION that says why.
       socket.resume();
       socket.end();
+      this.#ending.add(socket);
       const timer = setTimeout(() => socket.destroy(), lingerMs);
       timer.unref();
-      socket.once('close', () => clearTimeout(timer));
+      socket.once('close', () => {
+        clearTimeout(timer);
+        this.#ending.delete(socket);
+      });
     }
   }
 
