@@ -159,6 +159,8 @@ function onConfirmed(
   state.upSinceMs = step.nowMs;
   state.changedMs = step.nowMs;
   state.connectionsEstablished++;
+  // BIRD 2.x shows no last error beside an Established session; `lastReset` keeps it for vtysh.
+  delete state.lastError;
   // An attempt that has not said OPEN is pointless now; one that has is settled by its OPEN.
   if (role === 'incoming' && !hasTransport(state.outgoing)) closeConnection(step, 'outgoing');
   step.actions.push({ kind: 'sessionUp', connection: role, negotiated: connection.negotiated });
