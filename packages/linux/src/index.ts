@@ -4,4 +4,5 @@ export * from './log-sinks.ts';
 export * from './platform.ts';
 export * from './privileges.ts';
 export { errorText, hasCapability, platformError, platformErrorFrom } from './sys.ts';
+export * from './udp.ts';
 export * from './unix-datagram.ts';
