@@ -269,6 +269,8 @@ export interface ConnectionView {
   readonly rttMs?: number;
   /** Octets that the socket did not take yet. */
   readonly queuedBytes: number;
+  /** Descriptor of the socket, when the platform tells. */
+  readonly fd?: number;
 }
 
 export interface BgpErrorView {
