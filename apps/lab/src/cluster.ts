@@ -16,7 +16,7 @@ import {
 } from '@rookery/kube-embedded';
 import { parseAllDocuments } from 'yaml';
 import { clusterObjects, webEndpoints } from './cluster-objects.ts';
-import { type Place, launch } from './daemons.ts';
+import { type Place, end, launch } from './daemons.ts';
 import type { Host } from './host.ts';
 import { type ProxiedService, proxyServices } from './service-proxy.ts';
 import { CONTROL_ADDRESS, type HostName, NODES } from './topology.ts';
@@ -90,7 +90,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const gate = openGate(join(options.directory, 'api.sock'), Number(new URL(api.url).port));
   await options.startRelay(gate.path);
   const stopProxying = actAsCluster(api, options.hosts);
-  launch(options.control, 'controller', [
+  const controller = launch(options.control, 'controller', [
     ...options.self,
     ...['controller', '--namespace', 'metallb', '--kubeconfig', kubeconfigInside],
   ]);
@@ -122,6 +122,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     restoreApi: gate.open,
     async close() {
       stopProxying();
+      await end(controller);
       gate.shut();
       await api.close();
     },

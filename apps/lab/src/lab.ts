@@ -19,6 +19,7 @@ import {
 } from './daemons.ts';
 import { Host } from './host.ts';
 import { frrConfFor } from './post.ts';
+import { type ProxiedService, proxyServices } from './service-proxy.ts';
 import { type SyslogReceiver, receiveSyslog } from './syslog-receiver.ts';
 import {
   CONTROL_ADDRESS,
@@ -54,7 +55,13 @@ export class Lab {
   readonly lan: Client;
   readonly wan: Client;
 
-  private constructor(parts: Omit<Lab, 'powerOff' | 'powerOn' | 'node'>) {
+  readonly #agents: readonly ChildProcess[];
+
+  private constructor(
+    parts: Omit<Lab, 'powerOff' | 'powerOn' | 'node' | 'close'>,
+    agents: readonly ChildProcess[],
+  ) {
+    this.#agents = agents;
     this.options = parts.options;
     this.hosts = parts.hosts;
     this.router = parts.router;
@@ -79,8 +86,12 @@ export class Lab {
       mkdirSync(directory, { recursive: true });
       return { host: hosts[name], directory };
     };
-    const agent = (name: HostName, role: AgentRole, ...args: readonly string[]) =>
-      startAgent(hosts[name], options.self, role, args);
+    const agents: ChildProcess[] = [];
+    const agent = async (name: HostName, role: AgentRole, ...args: readonly string[]) => {
+      const child = await startAgent(hosts[name], options.self, role, args);
+      agents.push(child);
+      return child;
+    };
     await Promise.all(
       NODES.map((node) => agent(node.name, 'pod', node.pod, String(POD_PORT), node.name)),
     );
@@ -117,7 +128,20 @@ export class Lab {
       options.router === 'rookery'
         ? rookeryRouter(place('router'), options.self)
         : realBird(place('router'));
-    return new Lab({ options, hosts, router, nodes, syslog, cluster, lan, wan });
+    if (!cluster) {
+      await Promise.all(
+        NODES.map((node) => proxyServices(hosts[node.name], node.name, [POST_SERVICE])),
+      );
+    }
+    return new Lab({ options, hosts, router, nodes, syslog, cluster, lan, wan }, agents);
+  }
+
+  /** Ends every process of the lab; the namespaces end with the sandbox. */
+  async close(): Promise<void> {
+    await Promise.all([this.router.stop(), ...[...this.nodes.values()].map((node) => node.stop())]);
+    await this.cluster?.close();
+    for (const agent of this.#agents) agent.kill('SIGKILL');
+    this.syslog.close();
   }
 
   node(name: NodeName): NodeDaemon {
@@ -133,6 +157,15 @@ export class Lab {
     await this.hosts.switch.ip(`link set ${name} up`);
   }
 }
+
+/** What kube-proxy would know of the post's service where there is no API: FRR announces it by itself. */
+const POST_SERVICE: ProxiedService = {
+  name: 'web',
+  addresses: ['192.168.2.1'],
+  ports: [{ protocol: 'tcp', port: 80, targetPort: POD_PORT }],
+  externalTrafficPolicy: 'Local',
+  endpoints: NODES.map((node) => ({ address: node.pod, nodeName: node.name })),
+};
 
 /** Starts `rookery lab-agent ROLE …` in a host and waits until it says that it is ready. */
 async function startAgent(
