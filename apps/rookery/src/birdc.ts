@@ -138,13 +138,19 @@ async function interact(session: Session): Promise<number> {
     prompt: process.stdin.isTTY ? 'bird> ' : '',
   });
   session.onClose(() => input.close());
-  input.prompt();
+  let closed = false;
+  input.once('close', () => (closed = true));
+  const prompt = (): void => {
+    // Piped input ends before its last lines were answered.
+    if (!closed) input.prompt();
+  };
+  prompt();
   for await (const line of input) {
     const command = expandCommand(line);
     if (command === 'quit' || command === 'exit') break;
     if (command === 'help') process.stdout.write(`${Object.keys(grammar).join('  ')}\n`);
     else if (command !== '') await session.ask(command);
-    input.prompt();
+    prompt();
   }
   input.close();
   session.close();

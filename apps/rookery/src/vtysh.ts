@@ -76,12 +76,18 @@ async function interact(ask: (command: string) => Promise<number>): Promise<numb
     terminal: process.stdin.isTTY === true,
     prompt: process.stdin.isTTY ? 'rookery# ' : '',
   });
-  input.prompt();
+  let closed = false;
+  input.once('close', () => (closed = true));
+  const prompt = (): void => {
+    // Piped input ends before its last lines were answered.
+    if (!closed) input.prompt();
+  };
+  prompt();
   for await (const line of input) {
     const command = line.trim();
     if (command === 'exit' || command === 'quit' || command === 'end') break;
     if (command !== '') await ask(command);
-    input.prompt();
+    prompt();
   }
   input.close();
   return 0;
