@@ -7,7 +7,7 @@ export {
   createApiServer,
   type ListenAddress,
 } from './server.ts';
-export type { ExecHandler, ExecProcess, ExecRequest } from './exec/exec.ts';
+export type { ExecHandler, ExecProcess, ExecRequest } from './exec/session.ts';
 export type { LogHandler, LogRequest } from './exec/logs.ts';
 export type { KubeObject, ObjectMeta } from './object.ts';
 export type { Converter } from './resource.ts';

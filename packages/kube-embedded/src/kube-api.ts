@@ -38,7 +38,7 @@ import {
   apiVersionOf,
   type Converter,
   type ResourceDef,
-  ResourceRegistry,
+  type ResourceRegistry,
   storageKeyOf,
 } from './resource.ts';
 import { dropNulls, fillDefaults, findTypeFaults, pruneUnknown } from './schema/structural.ts';

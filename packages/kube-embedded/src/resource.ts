@@ -1,6 +1,7 @@
 // What a resource is (names, scope, verbs, subresources, schema, columns) and the registry that maps
 // request paths to it. Custom resources come and go at run time; built-in ones are in builtins.ts.
 
+import type { StatusCause } from './api-error.ts';
 import type { JsonObject, KubeObject } from './object.ts';
 import type { Schema } from './schema/schema.ts';
 import type { PrinterColumn } from './table.ts';
@@ -41,10 +42,7 @@ export interface ResourceDef {
 
 export interface CustomResourceInfo {
   crdName: string;
-  validate: (
-    object: JsonObject,
-    previous: JsonObject | undefined,
-  ) => import('./api-error.ts').StatusCause[];
+  validate: (object: JsonObject, previous: JsonObject | undefined) => StatusCause[];
   convert: Converter | undefined;
   selectableFields: readonly string[];
 }

@@ -20,7 +20,8 @@ import {
   apiVersionsDocument,
   serverVersion,
 } from './discovery.ts';
-import { type ExecHandler, refuseUpgrade, serveExecUpgrade } from './exec/exec.ts';
+import { refuseUpgrade, serveExecUpgrade } from './exec/exec.ts';
+import type { ExecHandler } from './exec/session.ts';
 import { type LogHandler, serveLogs } from './exec/logs.ts';
 import { parseAccept, sendBytes, sendError, sendJson } from './http/negotiate.ts';
 import { type ResourceRequest, resolveResource, segmentsOf } from './http/request-info.ts';
@@ -85,6 +86,17 @@ export interface ApiServer {
   close: () => Promise<void>;
 }
 
+/** Names the server is reached by in every cluster, and on this machine. */
+const fixedNames = [
+  '127.0.0.1',
+  '::1',
+  'localhost',
+  'kubernetes',
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+];
+
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const now = options.now ?? (() => new Date());
   const store = new Store({
@@ -103,19 +115,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   ensureNamespaces(api, ['default', 'kube-system', 'kube-public', 'kube-node-lease']);
   const authenticator = new Authenticator(store);
   const authority = await openCertificateAuthority(options.certificateDirectory, now().getTime());
+  const hosts = options.listen.map((address) => address.host);
   const names = [
-    ...options.listen
-      .map((address) => address.host)
-      .filter((host) => host !== '0.0.0.0' && host !== '::'),
-    ...[
-      '127.0.0.1',
-      '::1',
-      'localhost',
-      'kubernetes',
-      'kubernetes.default',
-      'kubernetes.default.svc',
-    ],
-    ...['kubernetes.default.svc.cluster.local', ...(options.extraNames ?? [])],
+    ...hosts.filter((host) => host !== '0.0.0.0' && host !== '::'),
+    ...fixedNames,
+    ...(options.extraNames ?? []),
   ];
   const certificate = await authority.issueServer(names);
   const servers: Server[] = [];
@@ -227,8 +231,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     } else throw pathNotFound();
   };
 
+  const upgraded = new Set<Duplex>();
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
     try {
       authenticator.authenticate(request);
       const url = new URL(request.url ?? '/', 'https://kubernetes');
@@ -318,6 +325,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     api,
     apply: (...objects) => applySeed(api, objects),
     close: async () => {
+      for (const socket of upgraded) socket.destroy();
       await Promise.all(servers.map(closeServer));
       store.close();
     },

@@ -4,8 +4,13 @@
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ApiError } from '../api-error.ts';
 import type { JsonObject } from '../object.ts';
-import { numberAt } from '../object.ts';
-import { type ExecRequest, type ExecSession, type ExecUpgrade, failureStatus } from './exec.ts';
+import {
+  deliverResize,
+  type ExecRequest,
+  type ExecSession,
+  type ExecUpgrade,
+  failureStatus,
+} from './session.ts';
 
 const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
@@ -91,17 +96,5 @@ function deliver(session: ExecSession, data: Buffer): void {
       return;
     default:
       return;
-  }
-}
-
-/** The terminal size arrives as JSON {"Width":80,"Height":24}; anything else is ignored. */
-export function deliverResize(session: ExecSession, body: Uint8Array): void {
-  try {
-    const size: unknown = JSON.parse(Buffer.from(body).toString());
-    const columns = numberAt(size, 'Width');
-    const rows = numberAt(size, 'Height');
-    if (columns && rows) session.resize(columns, rows);
-  } catch {
-    return;
   }
 }

@@ -190,8 +190,8 @@ export class Store {
     if (this.#changes.length > this.#historyLimit * 1.2) {
       this.compact(this.#changes[this.#changes.length - this.#historyLimit]?.revision ?? 0);
     }
-    for (const listener of [...(this.#listeners.get(resource) ?? [])]) listener(change);
-    for (const listener of [...this.#everyListener]) listener(change);
+    for (const listener of this.#listeners.get(resource) ?? []) listener(change);
+    for (const listener of this.#everyListener) listener(change);
   }
 
   #load(): void {
