@@ -49,7 +49,14 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
             break;
           case 'bfdRequest':
           case 'bfdRelease':
-            options.bfd?.(order);
+            if (options.bfd) options.bfd(order);
+            else if (order.kind === 'bfdRequest') {
+              log(
+                'warning',
+                `BFD to ${order.remote} is not available in this version: ` +
+                  'the loss of this neighbor is noticed by the BGP hold timer only',
+              );
+            }
             break;
           default:
             tcp.execute(order);
