@@ -131,7 +131,7 @@ export function commonLeaves(a: FieldSet, b: FieldSet): string[][] {
     for (const step of path) node = node?.[step];
     return node !== undefined && Object.keys(node).every((step) => step === owned);
   };
-  return leavesOf(intersectionOf(a, b)).filter((path) => isLeaf(a, path) || isLeaf(b, path));
+  return leavesOf(intersectionOf(a, b)).filter((path) => isLeaf(a, path) && isLeaf(b, path));
 }
 
 /** A set holding only the given leaf paths. */
