@@ -15,6 +15,7 @@ export {
 } from './daemons.ts';
 export { check, Unmet, until, when } from './expect.ts';
 export { type CommandResult, Host } from './host.ts';
+export { gatherFacts } from './facts.ts';
 export { Lab, type LabOptions } from './lab.ts';
 export { BIRD_CONF, frrConfFor, MANIFESTS, SECOND_POOL, SERVICE, TERRAFORM } from './post.ts';
 export { type LabDeps, type LabPage, runLab } from './run.ts';
