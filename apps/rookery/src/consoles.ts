@@ -20,6 +20,8 @@ export interface ConsoleDeps {
 
 export interface ConsolePlaces {
   readonly bird?: string;
+  /** BIRD's `cli` statements. */
+  readonly extra?: readonly { readonly path: string; readonly restrict: boolean }[];
   readonly control?: string;
   readonly vtyDirectory?: string;
 }
@@ -39,7 +41,8 @@ export async function openConsoles(
   const touches: (() => void)[] = [];
   const close = (): void => closers.splice(0).forEach((one) => one());
   const failure =
-    (await openBird(places.bird, deps, closers)) ??
+    (await openBird(places.bird, false, deps, closers)) ??
+    (await openExtra(places.extra ?? [], deps, closers)) ??
     (await openControl(places.control, deps, closers, touches)) ??
     (await openVty(places.vtyDirectory, deps, closers));
   if (failure !== undefined) {
@@ -49,8 +52,21 @@ export async function openConsoles(
   return { touch: () => touches.forEach((one) => one()), close };
 }
 
+async function openExtra(
+  sockets: NonNullable<ConsolePlaces['extra']>,
+  deps: ConsoleDeps,
+  closers: (() => void)[],
+): Promise<string | undefined> {
+  for (const { path, restrict } of sockets) {
+    const failure = await openBird(path, restrict, deps, closers);
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
+}
+
 async function openBird(
   path: string | undefined,
+  restricted: boolean,
   deps: ConsoleDeps,
   closers: (() => void)[],
 ): Promise<string | undefined> {
@@ -64,7 +80,7 @@ async function openBird(
       language: deps.language(),
       version: dialect,
       offset: localOffset,
-      restricted: false,
+      restricted,
     }),
     run: (command) => loop.run(command),
   });

@@ -81,6 +81,7 @@ export async function startRouter(
   const opened = await openConsoles(
     {
       bird: command.socket,
+      extra: loaded.config.sockets,
       control: command.controlSocket,
       ...(command.vtyDirectory === undefined ? {} : { vtyDirectory: command.vtyDirectory }),
     },
