@@ -2,27 +2,23 @@
 // here is stopped here, whatever ends the daemon.
 
 import { unlinkSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { performance } from 'node:perf_hooks';
 import {
   dropPrivileges,
   missingCapabilities,
-  openPlatform,
   platformErrorFrom,
   resolveIdentity,
 } from '@rookery/linux';
-import type { Platform } from '@rookery/linux';
-import { Router } from '@rookery/router';
 import type { RouterView } from '@rookery/router';
 import { loadConfigFile } from './config-file.ts';
 import { openConsoles } from './consoles.ts';
 import type { Consoles } from './consoles.ts';
-import { describeBug, EngineLoop } from './daemon.ts';
+import { createEngineHost } from './engine-host.ts';
+import type { EngineHost } from './engine-host.ts';
 import { Logging } from './logging.ts';
 import { DaemonControl } from './router-control.ts';
 import type { GoodConfig } from './router-control.ts';
 import type { RouterCommand } from './router-options.ts';
-import { birdVersion, rookeryVersion } from './version.ts';
+import { birdVersion } from './version.ts';
 
 export interface RunningRouter {
   /** Exit status, once the daemon has ended in good order. */
@@ -41,37 +37,27 @@ export async function startRouter(
     ident: 'bird',
     ...(command.debugFile === undefined ? {} : { debugFile: command.debugFile }),
   });
-  const nowMs = (): number => performance.now();
-  const router = new Router({
-    config: loaded.config,
-    hostname: loaded.config.hostname ?? hostname(),
-    random: Math.random,
-    startedAtMs: nowMs(),
-    wallClockMs: Date.now(),
-    version: rookeryVersion,
-    recovering: command.recover,
-  });
-  let platform: Platform | undefined;
   let consoles: Consoles | undefined;
   let finish: ((status: number) => void) | undefined;
   const ended = new Promise<number>((resolve) => (finish = resolve));
-  const loop: EngineLoop = new EngineLoop({
-    engine: router,
-    execute: (orders) => platform?.execute(orders),
-    log: (logClass, text) => logging.write(logClass, text),
-    nowMs,
+  const host: EngineHost = createEngineHost({
+    config: loaded.config,
+    logging,
+    recovering: command.recover,
     onTurn: () => {
       consoles?.touch();
       control.settle();
-      if (router.stopped) finish?.(router.view.protocols().length === 0 ? 1 : 0);
+      // Stopped without being asked: it could not start.
+      if (host.router.stopped) finish?.(host.router.state === 'shutting down' ? 0 : 1);
     },
   });
+  const { router, loop } = host;
   const control: DaemonControl = new DaemonControl(
     {
       router,
       loop,
       logging,
-      nowMs,
+      nowMs: host.nowMs,
       load: loadConfigFile,
       onApplied: (applied) => logging.configure(applied.config),
     },
@@ -105,23 +91,15 @@ export async function startRouter(
   logging.configure(loaded.config);
   for (const warning of loaded.warnings) logging.write('warning', warning);
   reportMissing(logging);
-  const platformOpened = openPlatform({
-    emit: (fact) => loop.deliver(fact),
-    log: (logClass, text) => logging.write(logClass, text),
-  });
-  if (!platformOpened.ok) {
+  const openFailure = host.open();
+  if (openFailure !== undefined) {
     opened.close();
-    return `Cannot open netlink: ${platformOpened.error.message}`;
+    return openFailure;
   }
-  platform = platformOpened.value;
   handleSignals(control, logging, router.view);
-  process.on('uncaughtException', (error) => logging.write('bug', describeBug(error)));
-  // The orders of the engine's birth.
-  loop.run(() => undefined);
   return {
     ended: ended.then(async (status) => {
-      loop.stop();
-      await platform?.close();
+      await host.close();
       opened.close();
       removeFile(command.pidFile);
       logging.close();
