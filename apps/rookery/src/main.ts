@@ -3,7 +3,8 @@
 // in its own module.
 
 interface Subcommand {
-  readonly summary: string;
+  /** Absent: not for users. */
+  readonly summary?: string;
   readonly load: () => Promise<{ readonly run: (args: readonly string[]) => Promise<number> }>;
 }
 
@@ -19,6 +20,13 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   vtysh: {
     summary: 'the console of a router or speaker, in the words of vtysh',
     load: () => import('./vtysh.ts'),
+  },
+  lab: {
+    summary: 'a whole network in namespaces, with its story',
+    load: () => import('./lab.ts'),
+  },
+  'lab-agent': {
+    load: () => import('./lab-agent.ts'),
   },
 };
 
@@ -43,9 +51,9 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function usage(): string {
-  const lines = Object.entries(subcommands).map(
-    ([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`,
-  );
+  const lines = Object.entries(subcommands)
+    .filter(([, { summary }]) => summary !== undefined)
+    .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
   return `Usage: rookery COMMAND [OPTIONS]\n\n${lines.join('\n')}\n\n"rookery COMMAND --help" says more.\n`;
 }
 
