@@ -1,0 +1,158 @@
+// Sets of integers, pairs, addresses, communities and enums: sorted disjoint intervals over up to
+// four unsigned words, found by binary search. Wildcards such as `(65000,*)` are one interval where
+// they can be, and a list of boxes (a range per component) where they cannot: `(*,1)`.
+
+import { formatWords, parseWords } from '@rookery/net';
+import { formatEc, formatLc, formatPair, formatRd } from './format.ts';
+import { ENUM_TYPES } from './types.ts';
+import type { EnumType, SetType } from './types.ts';
+
+/** One range per component; a value lies in the box when every component is within its range. */
+export interface Box {
+  readonly low: readonly number[];
+  readonly high: readonly number[];
+  /**
+   * `lexicographic`: everything from `low` to `high` in word order, as `(1,2)..(3,4)`.
+   * Otherwise each component is tested alone, as `(1..3, 2..4)`.
+   */
+  readonly lexicographic: boolean;
+}
+
+export interface IntervalSet {
+  readonly type: SetType;
+  /** Of the elements, when it is an enum. */
+  readonly enumType?: EnumType;
+  /** Words per element: 1 for int, pair, quad and enum; 2 for ec and rd; 3 for lc; 5 for ip. */
+  readonly width: number;
+  /** Sorted, disjoint single-word intervals: low, high, low, high, …; only when `width` is 1. */
+  readonly intervals: Float64Array;
+  readonly boxes: readonly Box[];
+}
+
+/** Builds a set of one-word elements from inclusive ranges, or of wider ones from boxes. */
+export function buildIntervalSet(
+  type: SetType,
+  width: number,
+  boxes: readonly Box[],
+  enumType?: EnumType,
+): IntervalSet {
+  const intervals = width === 1 ? mergeIntervals(boxes) : new Float64Array(0);
+  return {
+    type,
+    width,
+    intervals,
+    boxes,
+    ...(enumType === undefined ? {} : { enumType }),
+  };
+}
+
+/** Splits boxes over (asn, data) halves into intervals of the 32-bit pair value. */
+export function pairIntervals(low: readonly number[], high: readonly number[]): Box[] {
+  const [lowAsn, lowData] = [low[0]!, low[1]!];
+  const [highAsn, highData] = [high[0]!, high[1]!];
+  if (lowData === 0 && highData === 0xffff) {
+    return [wordBox(lowAsn * 65536, highAsn * 65536 + 0xffff)];
+  }
+  const boxes: Box[] = [];
+  for (let asn = lowAsn; asn <= highAsn; asn++) {
+    boxes.push(wordBox(asn * 65536 + lowData, asn * 65536 + highData));
+  }
+  return boxes;
+}
+
+/** A one-word range. */
+export function wordBox(low: number, high: number): Box {
+  return { low: [low], high: [high], lexicographic: true };
+}
+
+function mergeIntervals(boxes: readonly Box[]): Float64Array {
+  const sorted = boxes
+    .map((box) => [box.low[0]!, box.high[0]!] as const)
+    .filter(([low, high]) => low <= high)
+    .sort((x, y) => x[0] - y[0]);
+  const merged: number[] = [];
+  for (const [low, high] of sorted) {
+    const last = merged.length - 1;
+    if (last > 0 && low <= merged[last]! + 1) merged[last] = Math.max(merged[last]!, high);
+    else merged.push(low, high);
+  }
+  return Float64Array.from(merged);
+}
+
+/** Membership of a one-word element: int, pair, quad, enum. */
+export function setHasWord(set: IntervalSet, value: number): boolean {
+  const { intervals } = set;
+  let left = 0;
+  let right = intervals.length >>> 1;
+  while (left < right) {
+    const middle = (left + right) >>> 1;
+    if (intervals[middle * 2 + 1]! < value) left = middle + 1;
+    else right = middle;
+  }
+  return left * 2 < intervals.length && intervals[left * 2]! <= value;
+}
+
+/** Membership of a wider element. */
+export function setHasWords(set: IntervalSet, value: readonly number[]): boolean {
+  return set.boxes.some((box) =>
+    box.lexicographic
+      ? compare(box.low, value) <= 0 && compare(value, box.high) <= 0
+      : value.every((word, i) => word >= box.low[i]! && word <= box.high[i]!),
+  );
+}
+
+function compare(x: readonly number[], y: readonly number[]): number {
+  for (let i = 0; i < x.length; i++) {
+    if (x[i] !== y[i]) return x[i]! - y[i]!;
+  }
+  return 0;
+}
+
+/** An address as comparable words: the IPv4 family sorts as the mapped block ::ffff:0:0/96. */
+export function addressKey(address: string): readonly number[] {
+  const words = parseWords(address) ?? [0];
+  return words.length === 1 ? [0, 0, 0xffff, words[0]!] : words;
+}
+
+/** `[1, 2, 3..5]` */
+export function formatIntervalSet(set: IntervalSet): string {
+  if (set.width === 1) {
+    const parts: string[] = [];
+    for (let i = 0; i < set.intervals.length; i += 2) {
+      const low = formatElement(set, [set.intervals[i]!]);
+      const high = formatElement(set, [set.intervals[i + 1]!]);
+      parts.push(low === high ? low : `${low}..${high}`);
+    }
+    return `[${parts.join(', ')}]`;
+  }
+  return `[${set.boxes
+    .map((box) => {
+      const low = formatElement(set, box.low);
+      const high = formatElement(set, box.high);
+      return low === high ? low : `${low}..${high}`;
+    })
+    .join(', ')}]`;
+}
+
+function formatElement(set: IntervalSet, words: readonly number[]): string {
+  switch (set.type) {
+    case 'pair set':
+      return formatPair(words[0]!);
+    case 'quad set':
+      return formatWords([words[0]!]);
+    case 'ec set':
+      return formatEc({ hi: words[0]!, lo: words[1]! });
+    case 'rd set':
+      return formatRd({ hi: words[0]!, lo: words[1]! });
+    case 'lc set':
+      return formatLc({ a: words[0]!, b: words[1]!, c: words[2]! });
+    case 'ip set':
+      return words[2] === 0xffff && words[0] === 0 && words[1] === 0
+        ? formatWords([words[3]!])
+        : formatWords(words);
+    case 'enum set':
+      return `(enum ${ENUM_TYPES[set.enumType!].id.toString(16)})${words[0]}`;
+    default:
+      return String(words[0]);
+  }
+}
