@@ -56,6 +56,8 @@ export class Table implements DecisionContext {
   readonly bestChanges: ChangeLog;
   /** Nets where any path changed: for add-path, merged paths and secondary routes. */
   readonly anyChanges: ChangeLog;
+  /** Grows with every change of a best path. */
+  version = 0;
   #first = new Int32Array(64);
   #best = new Int32Array(64);
   #netCount = 0;
@@ -367,6 +369,7 @@ export class Table implements DecisionContext {
       }
       this.#best[net] = best;
     }
+    this.version++;
     this.bestChanges.push(net);
     return CHANGE.best;
   }
