@@ -11,7 +11,11 @@ interface Manifest {
 }
 
 interface ResourceList {
-  readonly resources: readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[];
+  readonly resources: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly namespaced: boolean;
+  }[];
 }
 
 /** Prints one line per object; resolves to the exit status. */
@@ -37,7 +41,8 @@ async function applyOne(client: KubeClient, manifest: Manifest): Promise<string 
   const resource = (listed.value as ResourceList).resources.find(
     ({ kind, name }) => kind === manifest.kind && !name.includes('/'),
   );
-  if (!resource) return `${label}: the cluster serves no ${manifest.kind} in ${manifest.apiVersion}`;
+  if (!resource)
+    return `${label}: the cluster serves no ${manifest.kind} in ${manifest.apiVersion}`;
   const namespace = resource.namespaced
     ? `/namespaces/${manifest.metadata.namespace ?? 'default'}`
     : '';
