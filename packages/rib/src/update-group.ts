@@ -44,7 +44,7 @@ export interface GroupMember {
    * streaming: reads the shared stream.
    */
   state: 'waiting' | 'catching-up' | 'streaming' | 'gone';
-  /** UPDATE messages and octets taken so far. */
+  /** UPDATE messages (End-of-RIB and refresh marks do not count) and octets taken so far. */
   messagesSent: number;
   bytesSent: number;
 }
@@ -59,7 +59,6 @@ interface Member extends GroupMember {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-const MAX_CHUNKS_LAG = 4096;
 const STAGED_LIMIT = 65_536;
 const MAX_SOURCE = 65_536;
 
@@ -140,12 +139,13 @@ export class UpdateGroup {
     if (slot < 0) return false;
     const old = view.attributes[slot]!;
     if (old === attributes && (attributes === 0 || view.source[slot] === source)) return false;
-    if (this.#streaming > 0) this.#note(slot, old);
-    view.set(slot, attributes, source);
-    if (this.#streaming === 0 && old !== 0) this.#attributes.release(old);
+    // Owing and noting hold the slot, which a withdrawal may otherwise free.
     if (this.#catching.size > 0) {
       for (const member of this.#catching) member.catchUp!.owe(slot);
     }
+    if (this.#streaming > 0) this.#note(slot, old);
+    view.set(slot, attributes, source);
+    if (this.#streaming === 0 && old !== 0) this.#attributes.release(old);
     if (this.#staged >= STAGED_LIMIT) this.flush();
     return true;
   }
@@ -461,13 +461,12 @@ export class UpdateGroup {
   /** Members that hold up the stream while others keep pace leave it. */
   #detachLaggards(): void {
     const limit = this.#maxLagBytes;
-    if (this.#stream.queuedBytes <= limit && this.#stream.length <= MAX_CHUNKS_LAG) return;
+    if (this.#stream.queuedBytes <= limit) return;
     const streaming = [...this.#members].filter((member) => member.state === 'streaming');
     const lags = streaming.map((member) => this.#lagOf(member));
     if (Math.min(...lags) > limit / 2) return;
     streaming.forEach((member, i) => {
-      const chunks = this.#stream.end - member.position;
-      if (lags[i]! > limit || chunks > MAX_CHUNKS_LAG) this.#detach(member);
+      if (lags[i]! > limit) this.#detach(member);
     });
   }
 
@@ -483,7 +482,7 @@ export class UpdateGroup {
     let taken = packer.at > 0 ? this.#give(member, packer.take(), messages, out) : 0;
     if (catchUp.done) {
       this.#joinStream(member);
-      for (const bytes of member.before) taken += this.#give(member, bytes, 1, out);
+      for (const bytes of member.before) taken += this.#give(member, bytes, 0, out);
       member.before.length = 0;
     }
     return taken;

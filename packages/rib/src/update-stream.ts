@@ -17,6 +17,7 @@ export interface Chunk {
 }
 
 const RUN_FIELDS = 3;
+const CHUNK_OVERHEAD = 1024;
 
 export class UpdateStream {
   readonly #release: (chunk: Chunk) => void;
@@ -35,19 +36,14 @@ export class UpdateStream {
     return this.#base + this.#chunks.length - this.#head;
   }
 
-  /** Chunks that some reader has not passed. */
-  get length(): number {
-    return this.#chunks.length - this.#head;
-  }
-
-  /** Octets of the chunks that some reader has not passed. */
+  /** Cost in octets of the chunks that some reader has not passed. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
 
   append(chunk: Chunk): void {
     this.#chunks.push(chunk);
-    this.#queuedBytes += chunk.bytes.length;
+    this.#queuedBytes += costOf(chunk);
   }
 
   /** The chunk with a sequence number from the oldest kept to `end` - 1. */
@@ -55,10 +51,10 @@ export class UpdateStream {
     return this.#chunks[this.#head + sequence - this.#base]!;
   }
 
-  /** Octets from a sequence number to the end. */
+  /** Cost in octets from a sequence number to the end. */
   lagOf(sequence: number): number {
     let lag = 0;
-    for (let i = sequence; i < this.end; i++) lag += this.at(i).bytes.length;
+    for (let i = sequence; i < this.end; i++) lag += costOf(this.at(i));
     return lag;
   }
 
@@ -69,7 +65,7 @@ export class UpdateStream {
       const chunk = this.#chunks[this.#head]!;
       this.#head++;
       this.#base++;
-      this.#queuedBytes -= chunk.bytes.length;
+      this.#queuedBytes -= costOf(chunk);
       this.#release(chunk);
     }
     if (this.#head === this.#chunks.length) {
@@ -110,6 +106,11 @@ export function readChunk(
     bytes += start - from;
   }
   return { bytes, messages };
+}
+
+/** Many tiny chunks are as bad as a few large ones. */
+function costOf(chunk: Chunk): number {
+  return chunk.bytes.length + CHUNK_OVERHEAD;
 }
 
 function isFor(audience: Audience, source: number): boolean {
