@@ -7,7 +7,7 @@ import type { IpAddress } from '@rookery/net';
 import type { BfdConfig, BfdInterfaceConfig } from './config.ts';
 import { matchesPatterns } from './interfaces.ts';
 import type { InterfaceTable } from './interfaces.ts';
-import type { BfdState, Fact, Order } from './io.ts';
+import type { BfdSessionDetails, BfdState, Fact, Order } from './io.ts';
 
 export interface BfdNeed {
   readonly remote: IpAddress;
@@ -32,6 +32,8 @@ export interface BfdEntry {
   everUp: boolean;
   upEvents: number;
   downEvents: number;
+  /** What the platform last said about the session besides its state. */
+  details: BfdSessionDetails | undefined;
 }
 
 /** BIRD's defaults for `interface` blocks. */
@@ -73,6 +75,7 @@ export class BfdBroker {
         everUp: false,
         upEvents: 0,
         downEvents: 0,
+        details: undefined,
       };
       this.#entries.set(key, entry);
     }
@@ -94,6 +97,7 @@ export class BfdBroker {
       if (fact.interface !== undefined && entry.need.interface !== undefined) {
         if (fact.interface !== entry.need.interface) continue;
       }
+      if (fact.session) entry.details = fact.session;
       const before = entry.state;
       if (before === fact.state) continue;
       entry.state = fact.state;

@@ -41,13 +41,7 @@ test('replacing the picture reports what changed, and nothing else', () => {
   const down = { ...lan, adminUp: false, addresses: lan.addresses.slice(1) };
   assert.deepEqual(
     table.replace([lo, down, wan]).map((e) => `${e.kind} ${e.interface.name}`),
-    [
-      'addressRemoved br-lan',
-      'down br-lan',
-      'up wan',
-      'addressAdded wan',
-      'addressAdded wan',
-    ],
+    ['addressRemoved br-lan', 'down br-lan', 'up wan', 'addressAdded wan', 'addressAdded wan'],
   );
   assert.equal(table.neighbor('192.168.1.32'), undefined);
   assert.ok(!table.isLocal('fd5c:6784:b290::1'), 'an interface that is down has no local address');
@@ -64,7 +58,10 @@ test('the router id is the lowest IPv4 address that is not loopback', () => {
 });
 
 test('patterns select in order, the first match decides', () => {
-  const patterns = [{ exclude: true, glob: 'wan' }, { exclude: false, glob: '*' }];
+  const patterns = [
+    { exclude: true, glob: 'wan' },
+    { exclude: false, glob: '*' },
+  ];
   assert.ok(!matchesPatterns(patterns, wan));
   assert.ok(matchesPatterns(patterns, lan));
   assert.ok(!matchesPatterns([{ exclude: false, prefix: '10.0.0.0/8' }], lan));

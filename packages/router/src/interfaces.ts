@@ -16,7 +16,10 @@ import type { InterfacePattern } from './config.ts';
 import type { InterfaceAddress, InterfaceFact } from './io.ts';
 
 export type InterfaceEvent =
-  | { readonly kind: 'up' | 'down' | 'linkChanged' | 'mtuChanged'; readonly interface: InterfaceFact }
+  | {
+      readonly kind: 'up' | 'down' | 'linkChanged' | 'mtuChanged';
+      readonly interface: InterfaceFact;
+    }
   | {
       readonly kind: 'addressAdded' | 'addressRemoved';
       readonly interface: InterfaceFact;
@@ -43,6 +46,8 @@ export class InterfaceTable {
   readonly #byName = new Map<string, InterfaceFact>();
   #connected: Connected[] = [];
   readonly #local = new Set<IpAddress>();
+  /** When an interface was first seen, or its state last changed. */
+  readonly #since = new Map<number, number>();
 
   /** In the order in which the platform reported them. */
   all(): readonly InterfaceFact[] {
@@ -58,7 +63,7 @@ export class InterfaceTable {
   }
 
   /** Replaces the picture and says what changed, interfaces in order, downs before ups. */
-  replace(next: readonly InterfaceFact[]): InterfaceEvent[] {
+  replace(next: readonly InterfaceFact[], nowMs = 0): InterfaceEvent[] {
     const before = new Map(this.#byIndex);
     const events: InterfaceEvent[] = [];
     const nextByIndex = new Map(next.map((fact) => [fact.ifindex, fact]));
@@ -89,7 +94,19 @@ export class InterfaceTable {
       }
     }
     this.#index(next);
+    for (const fact of next) {
+      if (!this.#since.has(fact.ifindex)) this.#since.set(fact.ifindex, nowMs);
+    }
+    for (const { kind, interface: fact } of events) {
+      if (kind === 'up' || kind === 'down' || kind === 'linkChanged') {
+        this.#since.set(fact.ifindex, nowMs);
+      }
+    }
     return events;
+  }
+
+  sinceMs(ifindex: number): number | undefined {
+    return this.#since.get(ifindex);
   }
 
   /** True when the address is configured on an interface that is up. */
@@ -120,8 +137,7 @@ export class InterfaceTable {
   /** First usable address of the family on an interface, not link-local unless asked for. */
   addressOn(fact: InterfaceFact, family: Family, linkLocal = false): IpAddress | undefined {
     const found = fact.addresses.find(
-      (a) =>
-        familyOf(a.address) === family && isLinkLocal(a.address) === linkLocal && !a.tentative,
+      (a) => familyOf(a.address) === family && isLinkLocal(a.address) === linkLocal && !a.tentative,
     );
     return found?.address;
   }
@@ -192,7 +208,10 @@ export function chooseRouterId(
 
 /** Shell pattern with `*` and `?`, as BIRD uses for interface and protocol names. */
 export function matchesGlob(glob: string, text: string): boolean {
-  const source = glob.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`, 's').test(text);
 }
 

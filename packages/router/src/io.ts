@@ -88,7 +88,25 @@ export type Fact =
       readonly remote: IpAddress;
       readonly interface?: string;
       readonly state: BfdState;
+      /** For consoles; a fact without change of state may be sent to refresh them. */
+      readonly session?: BfdSessionDetails;
     };
+
+export interface BfdSessionDetails {
+  readonly remoteState: BfdState;
+  readonly localDiscriminator: number;
+  readonly remoteDiscriminator: number;
+  /** RFC 5880 §4.1, 0-8. */
+  readonly localDiagnostic: number;
+  readonly remoteDiagnostic: number;
+  readonly txIntervalUs: number;
+  readonly detectTimeUs: number;
+  readonly remoteMultiplier: number;
+  readonly remoteMinTxUs: number;
+  readonly remoteMinRxUs: number;
+  readonly packetsReceived: number;
+  readonly packetsSent: number;
+}
 
 export type BfdState = 'AdminDown' | 'Down' | 'Init' | 'Up';
 

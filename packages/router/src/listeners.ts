@@ -23,7 +23,7 @@ export interface ListenClient {
   accepts(fact: AcceptedFact): number;
   accepted(fact: AcceptedFact): void;
   listenFailed(message: string): void;
-  readonly key?: { readonly peer: Prefix; readonly secret: string };
+  readonly key?: { readonly peer: Prefix; readonly secret: string } | undefined;
 }
 
 interface Socket {

@@ -13,7 +13,10 @@ test('timers fire in order of deadline, whatever the order of arming', () => {
       for (const at of deadlines) timers.create(undefined, () => fired.push(at)).set(at);
       assert.equal(timers.nextDeadlineMs(), deadlines.length ? Math.min(...deadlines) : undefined);
       timers.run(100, direct);
-      assert.deepEqual(fired, deadlines.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        fired,
+        deadlines.toSorted((a, b) => a - b),
+      );
       assert.equal(timers.nextDeadlineMs(), undefined);
     }),
   );

@@ -38,10 +38,10 @@ export class WorkQueue {
   }
 
   /**
-   * Runs queued tasks until `budget` routes are done or nothing is left. A task that used up its
-   * share goes to the back of the queue.
+   * Runs queued tasks until `budget` routes are done or nothing is left; returns how many were. A
+   * task that used up its share goes to the back of the queue.
    */
-  runSlice(budget: number, guard: (owner: TaskOwner | undefined, run: () => void) => void): void {
+  runSlice(budget: number, guard: (owner: TaskOwner | undefined, run: () => void) => void): number {
     let left = budget;
     while (left > 0 && this.#head < this.#queue.length) {
       const task = this.#queue[this.#head++]!;
@@ -56,6 +56,7 @@ export class WorkQueue {
       left -= Math.max(done, 1);
       if (done >= share) this.add(task);
     }
+    return budget - left;
   }
 
   #compact(): void {

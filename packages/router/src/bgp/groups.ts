@@ -1,0 +1,434 @@
+// Update groups of BGP: peers whose export rules, policy and encoding are equal share one exporter,
+// one Adj-RIB-Out and one encoded stream (the RIB's UpdateGroup). This module finds the group of a
+// session, turns accepted routes into the peer's words once per attributes, and hands finished
+// bytes to the sessions as fast as their sockets take them.
+
+import {
+  appendNlri,
+  createNlriBatch,
+  encodeEndOfRib,
+  encodeMpNextHop,
+  encodePathAttributes,
+  encodeRouteRefresh,
+  encodeUnreach,
+} from '@rookery/bgp';
+import type { Family, IpAddress } from '@rookery/net';
+import { UpdateGroup } from '@rookery/rib';
+import type { AttributeEncoder, AttributeStore, GroupMember, Policy } from '@rookery/rib';
+import type { BgpChannelConfig } from '../config.ts';
+import type { Engine } from '../engine.ts';
+import { Exporter } from '../exporter.ts';
+import type { ExportEvent, ExportSink } from '../exporter.ts';
+import type { Channel } from '../channel.ts';
+import { policyContextFor } from '../channel.ts';
+import type { Protocol } from '../protocol.ts';
+import { SOURCE_CLASS, exportedRoute, refusesExport } from './export-rules.ts';
+import type { ExportRules, SourceClass } from './export-rules.ts';
+
+/** One session's side of a group. */
+export interface GroupClient {
+  readonly protocol: Protocol;
+  readonly channel: Channel;
+  readonly traced: boolean;
+  /** Octets that the socket may be given now. */
+  sendRoom(): number;
+  /** Whole messages, some of them UPDATEs; one buffer is written to many sockets. */
+  sendUpdates(buffers: readonly Uint8Array[], messages: number, endOfRib: boolean): void;
+  /** It is in another group from now on. */
+  moved(membership: Membership): void;
+}
+
+export interface GroupNeeds {
+  readonly rules: ExportRules;
+  readonly config: BgpChannelConfig;
+  readonly as4: boolean;
+  readonly maxMessageBytes: number;
+  /** IPv4 prefixes travel in MP_REACH_NLRI (RFC 8950). */
+  readonly extendedNextHop: boolean;
+}
+
+export interface Membership {
+  readonly group: BgpGroup;
+  readonly client: GroupClient;
+  readonly member: GroupMember;
+  readonly endOfRib: Uint8Array;
+  endOfRibSent: boolean;
+  /** Nets that the peer has from its former group and may have to be told are gone. */
+  owedWithdrawals: Int32Array | undefined;
+}
+
+export class BgpGroups {
+  /** Sources that are clients of our route reflector (RFC 4456). */
+  readonly reflectorClients = new Set<number>();
+  readonly #engine: Engine;
+  readonly #groups = new Map<string, BgpGroup>();
+  readonly #changed = new Map<Membership, GroupNeeds>();
+  #nextNumber = 1;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Finds or makes the group for a session that came up, and joins it. */
+  join(client: GroupClient, needs: GroupNeeds): Membership {
+    const key = keyOf(client.channel, needs);
+    let group = this.#groups.get(key);
+    if (!group) {
+      group = new BgpGroup(this, this.#engine, this.#nextNumber++, client, needs);
+      this.#groups.set(key, group);
+    }
+    return group.join(client);
+  }
+
+  leave(membership: Membership): void {
+    const { group } = membership;
+    this.#changed.delete(membership);
+    group.leave(membership);
+    if (group.memberships.size > 0) return;
+    group.close();
+    for (const [key, known] of this.#groups) if (known === group) this.#groups.delete(key);
+  }
+
+  /**
+   * The rules or the policy of a running member changed. Takes effect at the next `regroup`, when
+   * it is known whether the others of its group changed in the same way.
+   */
+  change(membership: Membership, needs: GroupNeeds): void {
+    this.#changed.set(membership, needs);
+  }
+
+  /**
+   * Applies changes: a group whose members all changed alike stays and sends only differences; a
+   * member that changed alone moves to another group and is told what it no longer gets there.
+   */
+  regroup(): void {
+    if (this.#changed.size === 0) return;
+    const changed = new Map(this.#changed);
+    this.#changed.clear();
+    for (const [membership, needs] of changed) {
+      const { group, client } = membership;
+      if (!group.memberships.has(membership)) continue;
+      const key = keyOf(client.channel, needs);
+      const together = [...group.memberships].every((other) => {
+        const theirs = changed.get(other);
+        return theirs !== undefined && keyOf(other.client.channel, theirs) === key;
+      });
+      if (together && !this.#groups.has(key)) {
+        for (const [old, known] of this.#groups) if (known === group) this.#groups.delete(old);
+        this.#groups.set(key, group);
+        group.adopt(needs);
+        continue;
+      }
+      if (this.#groups.get(key) === group) continue;
+      const told = group.announcedTo(membership);
+      this.leave(membership);
+      const next = this.join(client, needs);
+      next.owedWithdrawals = told;
+      client.moved(next);
+    }
+  }
+
+  /** True while a session could be sent more than it was given. */
+  get pending(): boolean {
+    if (this.#changed.size > 0) return true;
+    for (const group of this.#groups.values()) {
+      if (group.hasMore()) return true;
+    }
+    return false;
+  }
+
+  /** Packs what changed and gives each session what its socket takes. */
+  flush(): void {
+    this.regroup();
+    for (const group of this.#groups.values()) group.flush();
+  }
+
+  /** The protocols that suffer when the owner of a task fails; `undefined` when it is no group. */
+  membersOf(owner: { readonly name: string } | undefined): Protocol[] | undefined {
+    for (const group of this.#groups.values()) {
+      if (group === owner) return [...group.memberships].map((m) => m.client.protocol);
+    }
+    return undefined;
+  }
+
+  all(): Iterable<BgpGroup> {
+    return this.#groups.values();
+  }
+}
+
+/** Sent per turn and session, so that one fast peer does not hold up the others. */
+const TAKE_BYTES = 256 * 1024;
+
+export class BgpGroup implements ExportSink {
+  readonly name: string;
+  readonly number: number;
+  readonly exporter: Exporter;
+  readonly updates: UpdateGroup;
+  readonly memberships = new Set<Membership>();
+  readonly #owner: BgpGroups;
+  readonly #engine: Engine;
+  readonly #attributes: AttributeStore;
+  #rules: ExportRules;
+  readonly #needs: GroupNeeds;
+  readonly #table: Channel['table'];
+  readonly #family: Family;
+
+  constructor(
+    owner: BgpGroups,
+    engine: Engine,
+    number: number,
+    first: GroupClient,
+    needs: GroupNeeds,
+  ) {
+    const { channel } = first;
+    this.#owner = owner;
+    this.name = `update group ${number}`;
+    this.number = number;
+    this.#engine = engine;
+    this.#rules = needs.rules;
+    this.#needs = needs;
+    this.#family = needs.rules.family;
+    this.#table = channel.table;
+    this.#attributes = channel.table.attributes;
+    this.updates = new UpdateGroup({
+      prefixes: channel.table.prefixes,
+      attributes: this.#attributes,
+      encoder: encoderFor(this.#attributes, needs),
+      addPath: false,
+      maxMessageBytes: needs.maxMessageBytes,
+      mpWithdraw: needs.extendedNextHop,
+    });
+    this.exporter = new Exporter({
+      owner: this,
+      table: channel.table,
+      policy: needs.config.exportPolicy,
+      context: policyContextFor(first.protocol, channel.table),
+      sink: this,
+      refuses: (attributes, source) => this.#refuses(attributes, source),
+      transform: (accepted, before, source) => this.#transform(accepted, before, source),
+      sourceClass: (source) => this.#memoClass(source),
+      onFed: () => this.updates.endFeed(),
+      trace: (event, net, attributes, source) => this.#trace(event, net, attributes, source),
+    });
+    this.updates.beginFeed();
+    this.exporter.start();
+    engine.exporters.add(this.exporter);
+  }
+
+  /** Present policy; equal for all members. */
+  get policy(): Policy {
+    return this.exporter.policy;
+  }
+
+  join(client: GroupClient): Membership {
+    const endOfRib = encodeEndOfRib(this.#family);
+    const member = this.updates.addMember({ source: client.channel.source, endOfRib });
+    const membership: Membership = {
+      group: this,
+      client,
+      member,
+      endOfRib,
+      endOfRibSent: false,
+      owedWithdrawals: undefined,
+    };
+    this.memberships.add(membership);
+    this.retrace();
+    return membership;
+  }
+
+  leave(membership: Membership): void {
+    this.updates.removeMember(membership.member);
+    this.memberships.delete(membership);
+    this.retrace();
+  }
+
+  close(): void {
+    this.exporter.stop();
+    this.#engine.exporters.delete(this.exporter);
+    this.updates.close();
+  }
+
+  /** Whether anybody wants export lines may have changed. */
+  retrace(): void {
+    this.exporter.traced = [...this.memberships].some((m) => m.client.traced);
+  }
+
+  /** All members changed to these needs: sends what differs. */
+  adopt(needs: GroupNeeds): void {
+    this.#rules = needs.rules;
+    this.exporter.replacePolicy(needs.config.exportPolicy, true);
+    this.#engine.work.add(this.exporter);
+  }
+
+  /** Nets that a member has been told, or will be, each with a reference. */
+  announcedTo(membership: Membership): Int32Array {
+    const { view } = this.updates;
+    const nets: number[] = [];
+    for (let slot = 0; slot < view.limit; slot++) {
+      if (view.attributes[slot] === 0) continue;
+      if (view.source[slot] === membership.member.source) continue;
+      const net = view.netOf(slot);
+      this.#table.prefixes.retain(net);
+      nets.push(net);
+    }
+    return Int32Array.from(nets);
+  }
+
+  /** RFC 2918, RFC 7313: the peer wants everything again. */
+  refresh(membership: Membership, enhanced: boolean): void {
+    const family = this.#family;
+    this.updates.refresh(
+      membership.member,
+      enhanced
+        ? { begin: encodeRouteRefresh(family, 'begin'), end: encodeRouteRefresh(family, 'end') }
+        : {},
+    );
+  }
+
+  exportRoute(net: number, attributes: number, source: number): void {
+    this.updates.stage(net, 0, attributes, source);
+  }
+
+  exportedAttributes(net: number): number {
+    return this.updates.announced(net);
+  }
+
+  hasMore(): boolean {
+    if (this.updates.stagedCount > 0) return true;
+    for (const { member, client } of this.memberships) {
+      if (this.updates.hasMore(member) && client.sendRoom() > 0) return true;
+    }
+    return false;
+  }
+
+  flush(): void {
+    this.updates.flush();
+    for (const membership of this.memberships) this.#give(membership);
+  }
+
+  #give(membership: Membership): void {
+    const { member, client, endOfRib } = membership;
+    const { updates } = this;
+    if (membership.owedWithdrawals && !this.exporter.feeding) this.#withdrawOwed(membership);
+    // Preparing may give nothing at first, see `take`; a few tries per turn are enough.
+    for (let tries = 0; tries < 4 && updates.hasMore(member); tries++) {
+      const room = Math.min(client.sendRoom(), TAKE_BYTES);
+      if (room <= 0) return;
+      const buffers: Uint8Array[] = [];
+      const before = member.messagesSent;
+      updates.take(member, room, buffers);
+      if (buffers.length === 0) continue;
+      const ended = buffers.includes(endOfRib);
+      if (ended) membership.endOfRibSent = true;
+      client.sendUpdates(buffers, member.messagesSent - before, ended);
+    }
+  }
+
+  /** The new group is complete: what the old one told and this one does not is withdrawn. */
+  #withdrawOwed(membership: Membership): void {
+    const nets = membership.owedWithdrawals!;
+    membership.owedWithdrawals = undefined;
+    const { prefixes } = this.#table;
+    const batch = createNlriBatch();
+    for (const net of nets) {
+      if (this.updates.announcedTo(membership.member, net) === 0) {
+        appendNlri(batch, prefixes.wordsOf(net), prefixes.lengthOf(net));
+      }
+      prefixes.release(net);
+    }
+    const template = {
+      family: this.#family,
+      addPath: false,
+      maxLength: this.#needs.maxMessageBytes,
+      multiprotocol: this.#needs.extendedNextHop,
+    };
+    const buffers: Uint8Array[] = [];
+    for (let from = 0; from < batch.count;) {
+      const update = encodeUnreach(template, batch, from);
+      buffers.push(update.bytes);
+      from = update.next;
+    }
+    if (buffers.length > 0) membership.client.sendUpdates(buffers, buffers.length, false);
+  }
+
+  #refuses(attributes: number, source: number): boolean {
+    const from = this.#classOf(source);
+    return refusesExport(this.#attributes.get(attributes), from, this.#rules);
+  }
+
+  #transform(accepted: number, before: number, source: number): number {
+    const store = this.#attributes;
+    const out = exportedRoute(
+      store.get(accepted),
+      store.get(before),
+      this.#classOf(source),
+      this.#rules,
+      routerIdText(this.#table.sources.routerId[source] ?? 0),
+    );
+    return out ? store.intern(out) : 0;
+  }
+
+  #classOf(source: number): SourceClass {
+    const facts = this.#table.sources.get(source);
+    if (!facts?.peer) return SOURCE_CLASS.local;
+    if (facts.peer.type !== 'internal') return SOURCE_CLASS.external;
+    return this.#owner.reflectorClients.has(source) ? SOURCE_CLASS.client : SOURCE_CLASS.internal;
+  }
+
+  /** Reflected routes carry their originator, so they are decided per source. */
+  #memoClass(source: number): number {
+    const from = this.#classOf(source);
+    const reflected = from === SOURCE_CLASS.internal || from === SOURCE_CLASS.client;
+    return reflected && this.#rules.peerType === 'internal' ? 4 + source : from;
+  }
+
+  #trace(event: ExportEvent, net: number, attributes: number, source: number): void {
+    for (const { client } of this.memberships) {
+      if (!client.traced) continue;
+      const own = source !== 0 && source === client.channel.source;
+      client.channel.traceExport(own ? 'rejected by protocol' : event, net, attributes);
+    }
+  }
+}
+
+function encoderFor(attributes: AttributeStore, needs: GroupNeeds): AttributeEncoder {
+  const classic = needs.rules.family === 'ipv4' && !needs.extendedNextHop;
+  return {
+    encode(number, out, at) {
+      const { bgp } = attributes.get(number);
+      if (!bgp) return -1;
+      const bytes = encodePathAttributes(bgp, { as4: needs.as4, nextHop: classic });
+      if (at + bytes.length > out.length) return -1;
+      out.set(bytes, at);
+      return at + bytes.length;
+    },
+    encodeNextHop(number, out, at) {
+      if (classic) return at;
+      const { bgp } = attributes.get(number);
+      if (bgp?.nextHop === undefined) return at;
+      const bytes = encodeMpNextHop(bgp.nextHop, bgp.linkLocalNextHop);
+      out.set(bytes, at);
+      return at + bytes.length;
+    },
+  };
+}
+
+function keyOf(channel: Channel, needs: GroupNeeds): string {
+  const { rules, config } = needs;
+  const policy = config.exportPolicy;
+  const words: (string | number | boolean | undefined)[] = [
+    channel.table.name,
+    policy.kind === 'filter' ? `${policy.name} ${policy.text}` : policy.kind,
+    // An export limit is counted per peer, so such a peer is a group of its own.
+    config.exportLimit ? channel.protocol.name : '',
+    needs.as4,
+    needs.maxMessageBytes,
+    needs.extendedNextHop,
+  ];
+  return JSON.stringify([words, Object.values(rules).map((value) => value ?? null)]);
+}
+
+function routerIdText(id: number): IpAddress | undefined {
+  if (id === 0) return undefined;
+  return `${id >>> 24}.${(id >>> 16) & 255}.${(id >>> 8) & 255}.${id & 255}`;
+}

@@ -1,0 +1,371 @@
+// UPDATE messages of one session into channels. Prefixes go from the wire to the table as numbers;
+// attribute blocks are recognised by their octets and processed once per session and family. Faults
+// react as RFC 7606 says. The per-prefix path makes no object, closure or string.
+
+import {
+  copyAttributeBlock,
+  createAttributeScan,
+  createNlriBatch,
+  decodeNlri,
+  decodePathAttributes,
+  endOfRibFamily,
+  scanPathAttributes,
+  splitUpdate,
+  worstFault,
+} from '@rookery/bgp';
+import type { AttributeContext, Negotiated, NlriBatch, WireFault } from '@rookery/bgp';
+import type { Family, IpAddress } from '@rookery/net';
+import { WireAttributeCache } from '@rookery/rib';
+import type { PrefixStore, RouteAttributes } from '@rookery/rib';
+import type { Channel } from '../channel.ts';
+import type { BgpChannelConfig, BgpConfig } from '../config.ts';
+import type { Engine } from '../engine.ts';
+import type { RouteTable } from '../route-table.ts';
+import { importRoute, recursiveRoute } from './import-rules.ts';
+import type { ImportSituation } from './import-rules.ts';
+
+export interface ImportFamily {
+  readonly family: Family;
+  readonly channel: Channel;
+  readonly addPathRx: boolean;
+  readonly extendedNextHop: boolean;
+  readonly igp: RouteTable;
+}
+
+export interface ImporterOptions {
+  readonly engine: Engine;
+  readonly config: BgpConfig;
+  readonly negotiated: Negotiated;
+  readonly peerAddress: IpAddress;
+  readonly interface: string | undefined;
+  readonly routerId: IpAddress;
+  readonly families: readonly ImportFamily[];
+  /** A line about the peer's fault: class REMOTE. */
+  readonly complain: (text: string) => void;
+}
+
+export type UpdateResult =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'endOfRib'; readonly family: Family }
+  | { readonly kind: 'reset'; readonly fault: WireFault };
+
+const DONE: UpdateResult = { kind: 'done' };
+/** Outcome in the cache of a block whose routes are withdrawn instead. */
+const REFUSED = -1;
+
+export class Importer {
+  readonly #options: ImporterOptions;
+  readonly #families = new Map<Family, ImportFamily>();
+  readonly #contexts: Record<Family, AttributeContext>;
+  readonly #cache: WireAttributeCache;
+  readonly #scan = createAttributeScan();
+  readonly #batch: NlriBatch = createNlriBatch();
+  #block = new Uint8Array(4096);
+  /** Changes when the meaning of a block does: another epoch is another key. */
+  #epoch = 0;
+  readonly #watched = new Map<string, () => void>();
+  #closed = false;
+
+  constructor(options: ImporterOptions) {
+    this.#options = options;
+    for (const family of options.families) this.#families.set(family.family, family);
+    const { negotiated, config } = options;
+    const context = {
+      as4: negotiated.as4,
+      peerType: negotiated.peerType,
+      confederation: config.confederation !== undefined && config.confederationMember,
+      allowLocalPref: config.allowBgpLocalPref,
+      allowAsSets: config.allowAsSets,
+      aigp: negotiated.peerType === 'internal',
+      extendedNextHop: false,
+    };
+    const extended = this.#families.get('ipv4')?.extendedNextHop ?? false;
+    this.#contexts = { ipv4: { ...context, extendedNextHop: extended }, ipv6: context };
+    const anyTable = options.families[0]?.channel.table;
+    this.#cache = new WireAttributeCache({
+      attributes: anyTable!.attributes,
+      seed: Math.floor(options.engine.random() * 0x7fffffff),
+    });
+  }
+
+  /** Processes the whole message bytes[start, end). */
+  update(bytes: Uint8Array, start: number, end: number): UpdateResult {
+    const ended = endOfRibFamily(bytes, start, end);
+    if (ended !== undefined) return { kind: 'endOfRib', family: ended };
+    const sections = splitUpdate(bytes, start, end);
+    if (!sections.ok) return { kind: 'reset', fault: sections.error };
+    const s = sections.value;
+    if (s.withdrawnEnd > s.withdrawnStart) {
+      const fault = this.#withdraw(bytes, s.withdrawnStart, s.withdrawnEnd, 'ipv4');
+      if (fault) return { kind: 'reset', fault };
+    }
+    if (s.attributesEnd === s.attributesStart && s.nlriEnd === s.nlriStart) return DONE;
+    const scan = this.#scan;
+    scanPathAttributes(bytes, s.attributesStart, s.attributesEnd, scan);
+    if (!scan.wellFormed) return this.#malformed(bytes, s);
+    if (scan.mpUnreachStart >= 0) {
+      const family = familyFor(scan.mpUnreachAfi, scan.mpUnreachSafi);
+      if (family) {
+        const { mpUnreachNlriStart: from, mpUnreachEnd: to } = scan;
+        const fault = this.#withdraw(bytes, from, to, family);
+        if (fault) return { kind: 'reset', fault };
+      }
+    }
+    if (s.nlriEnd > s.nlriStart) {
+      const fault = this.#reach(
+        bytes,
+        s.attributesStart,
+        s.attributesEnd,
+        'classic',
+        'ipv4',
+        s.nlriStart,
+        s.nlriEnd,
+      );
+      if (fault) return { kind: 'reset', fault };
+    }
+    if (scan.mpReachStart >= 0) {
+      const family = familyFor(scan.mpReachAfi, scan.mpReachSafi);
+      if (family) {
+        const { mpReachNlriStart: from, mpReachEnd: to } = scan;
+        const fault = this.#reach(
+          bytes,
+          s.attributesStart,
+          s.attributesEnd,
+          'mp',
+          family,
+          from,
+          to,
+        );
+        if (fault) return { kind: 'reset', fault };
+      }
+    }
+    return DONE;
+  }
+
+  /** Interfaces or options changed: blocks are judged anew from now on. */
+  forgetVerdicts(): void {
+    this.#epoch++;
+    this.#cache.clear();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cache.clear();
+    for (const unwatch of this.#watched.values()) unwatch();
+    this.#watched.clear();
+  }
+
+  #reach(
+    bytes: Uint8Array,
+    attributesStart: number,
+    attributesEnd: number,
+    reach: 'classic' | 'mp',
+    family: Family,
+    nlriStart: number,
+    nlriEnd: number,
+  ): WireFault | undefined {
+    const target = this.#families.get(family);
+    if (!target) return undefined;
+    const batch = this.#batch;
+    batch.count = 0;
+    const bad = decodeNlri(bytes, nlriStart, nlriEnd, family, target.addPathRx, batch);
+    if (bad) return bad;
+    const outcome = this.#blockOutcome(bytes, attributesStart, attributesEnd, reach, target);
+    if (typeof outcome !== 'number') return outcome;
+    const { channel } = target;
+    const { prefixes } = channel.table;
+    const { words, lengths, pathIds, count } = batch;
+    for (let i = 0; i < count; i++) {
+      if (outcome > 0) {
+        const net = internNet(prefixes, words, lengths, i);
+        channel.importRoute(net, outcome, pathIds[i]!);
+        // Refused by policy and held by nobody: the number is free again.
+        prefixes.discard(net);
+      } else {
+        const net = findNet(prefixes, words, lengths, i);
+        if (net >= 0) channel.rejectRoute(net, pathIds[i]!);
+      }
+    }
+    // The cache keeps what it knows; an outcome that it did not take is ours to let go.
+    if (outcome > 0) channel.table.attributes.release(outcome);
+    return undefined;
+  }
+
+  /** Attributes number with a reference, `REFUSED`, or the fault that resets the session. */
+  #blockOutcome(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    reach: 'classic' | 'mp',
+    target: ImportFamily,
+  ): number | WireFault {
+    const cache = this.#cache;
+    const context = this.#epoch * 4 + (target.family === 'ipv4' ? 0 : 2) + (reach === 'mp' ? 1 : 0);
+    cache.begin(context);
+    let block = bytes;
+    let from = start;
+    let to = end;
+    if (reach === 'mp' || this.#scan.mpReachStart >= 0 || this.#scan.mpUnreachStart >= 0) {
+      if (this.#block.length < end - start + 1) this.#block = new Uint8Array(end - start + 1);
+      block = this.#block;
+      from = 0;
+      to = copyAttributeBlock(bytes, start, end, this.#scan, reach, block);
+    }
+    cache.add(block, from, to);
+    const known = cache.find();
+    const { attributes } = target.channel.table;
+    if (known > 0) attributes.retain(known);
+    if (known !== 0) return known;
+    const decoded = decodePathAttributes(block, from, to, this.#contexts[target.family], reach);
+    const fault = worstFault(decoded.faults);
+    if (fault) {
+      if (fault.reaction === 'sessionReset') return fault;
+      this.#options.complain(`${fault.section}: ${fault.detail}`);
+      if (fault.reaction === 'treatAsWithdraw') {
+        cache.insert(REFUSED);
+        return REFUSED;
+      }
+    }
+    const outcome = importRoute(decoded.attributes, this.#situation(target));
+    if (outcome.kind === 'refused') {
+      if (outcome.text !== undefined) {
+        this.#options.complain(`Invalid NEXT_HOP attribute - ${outcome.text}`);
+      }
+      cache.insert(REFUSED);
+      return REFUSED;
+    }
+    if (outcome.recursive !== undefined) this.#watch(target, outcome.recursive);
+    const number = attributes.intern(outcome.attributes);
+    cache.insert(number);
+    return number;
+  }
+
+  #withdraw(bytes: Uint8Array, start: number, end: number, family: Family): WireFault | undefined {
+    const target = this.#families.get(family);
+    if (!target) return undefined;
+    const batch = this.#batch;
+    batch.count = 0;
+    const bad = decodeNlri(bytes, start, end, family, target.addPathRx, batch);
+    if (bad) return bad;
+    const { channel } = target;
+    const { prefixes } = channel.table;
+    const { words, lengths, pathIds, count } = batch;
+    for (let i = 0; i < count; i++) {
+      const net = findNet(prefixes, words, lengths, i);
+      if (net >= 0) channel.withdrawRoute(net, pathIds[i]!);
+    }
+    return undefined;
+  }
+
+  /** The attribute list is broken: RFC 7606 §3 (d) and §4 withdraw what the NLRI field names. */
+  #malformed(
+    bytes: Uint8Array,
+    s: { attributesStart: number; attributesEnd: number; nlriStart: number; nlriEnd: number },
+  ): UpdateResult {
+    const context = this.#contexts.ipv4;
+    const reach = s.nlriEnd > s.nlriStart ? 'classic' : 'none';
+    const decoded = decodePathAttributes(bytes, s.attributesStart, s.attributesEnd, context, reach);
+    const fault = worstFault(decoded.faults);
+    if (!fault || fault.reaction === 'sessionReset') {
+      if (fault) return { kind: 'reset', fault };
+    } else this.#options.complain(`${fault.section}: ${fault.detail}`);
+    if (s.nlriEnd === s.nlriStart) return DONE;
+    const bad = this.#withdraw(bytes, s.nlriStart, s.nlriEnd, 'ipv4');
+    return bad ? { kind: 'reset', fault: bad } : DONE;
+  }
+
+  #situation(target: ImportFamily): ImportSituation {
+    const { config, negotiated, peerAddress, routerId, engine } = this.#options;
+    return {
+      config,
+      channel: target.channel.config as BgpChannelConfig,
+      family: target.family,
+      peerAs: negotiated.peerAs,
+      peerAddress,
+      routerId,
+      interfaces: engine.interfaces,
+      igp: target.igp,
+      interface: this.#options.interface,
+    };
+  }
+
+  #watch(target: ImportFamily, nextHop: IpAddress): void {
+    const key = `${target.family} ${nextHop}`;
+    if (this.#watched.has(key)) return;
+    const unwatch = target.igp.watchNexthop(nextHop, () => this.#nextHopChanged(target, nextHop));
+    this.#watched.set(key, unwatch);
+  }
+
+  /** Gives every route through this next hop its new resolution, in slices. */
+  #nextHopChanged(target: ImportFamily, nextHop: IpAddress): void {
+    if (this.#closed) return;
+    this.forgetVerdicts();
+    const { channel, igp } = target;
+    const { rib, attributes } = channel.table;
+    const { engine } = this.#options;
+    const walk = rib.walkSource(channel.source);
+    const { source } = channel;
+    const paths = new Int32Array(256);
+    const outcomes = new Map<number, number>();
+    const resolved = recursiveRoute(nextHop, igp);
+    engine.work.add({
+      owner: channel.protocol,
+      run: (budget) => {
+        if (this.#closed || channel.source !== source) return 0;
+        let done = 0;
+        while (done < budget) {
+          if (walk.done) {
+            for (const outcome of outcomes.values()) attributes.release(outcome);
+            return 0;
+          }
+          const count = walk.next(paths);
+          for (let i = 0; i < count; i++) {
+            const path = paths[i]!;
+            const before = rib.attributesOf(path);
+            let after = outcomes.get(before);
+            if (after === undefined) {
+              const route = attributes.get(before);
+              if (route.bgp?.nextHop !== nextHop) continue;
+              after = attributes.intern(withResolution(route, resolved));
+              outcomes.set(before, after);
+            }
+            const flags = rib.isFiltered(path) ? 1 : 0;
+            rib.apply(rib.netOf(path), source, rib.pathIdOf(path), after, engine.nowMs, flags);
+          }
+          done += Math.max(count, 1);
+        }
+        return budget;
+      },
+    });
+  }
+}
+
+function withResolution(
+  route: RouteAttributes,
+  resolved: Pick<RouteAttributes, 'dest' | 'nexthops' | 'igpMetric' | 'unresolved'>,
+): RouteAttributes {
+  const { igpMetric: _metric, unresolved: _unresolved, ...rest } = route;
+  return { ...rest, ...resolved };
+}
+
+function internNet(
+  prefixes: PrefixStore,
+  words: Int32Array,
+  lengths: Uint8Array,
+  i: number,
+): number {
+  if (prefixes.width === 1) return prefixes.intern4(words[i]!, lengths[i]!);
+  const at = i * 4;
+  return prefixes.intern6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!);
+}
+
+function findNet(prefixes: PrefixStore, words: Int32Array, lengths: Uint8Array, i: number): number {
+  if (prefixes.width === 1) return prefixes.find4(words[i]!, lengths[i]!);
+  const at = i * 4;
+  return prefixes.find6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!);
+}
+
+function familyFor(afi: number, safi: number): Family | undefined {
+  if (safi !== 1) return undefined;
+  return afi === 1 ? 'ipv4' : afi === 2 ? 'ipv6' : undefined;
+}

@@ -1,0 +1,105 @@
+// Which changes of a BGP configuration need a new session. Every option has a row, so that a new
+// option does not compile before somebody has decided.
+
+import type { BgpConfig } from '../config.ts';
+
+type Effect =
+  /** Peer, wire or stored routes depend on it: the protocol restarts. */
+  | 'session'
+  /** Taken over by a running session. */
+  | 'absorbed'
+  /** Compared elsewhere. */
+  | 'apart';
+
+const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
+  kind: 'apart',
+  name: 'apart',
+  disabled: 'apart',
+  debug: 'absorbed',
+  description: 'absorbed',
+  channels: 'apart',
+  routerId: 'session',
+  vrf: 'session',
+  localAs: 'session',
+  localAddress: 'session',
+  localPort: 'session',
+  neighborAddress: 'session',
+  neighborRange: 'session',
+  neighborAs: 'session',
+  peerType: 'session',
+  neighborPort: 'session',
+  interface: 'session',
+  multihop: 'session',
+  strictBind: 'session',
+  passive: 'absorbed',
+  dynamicName: 'session',
+  dynamicNameDigits: 'session',
+  checkLink: 'session',
+  password: 'session',
+  ttlSecurity: 'session',
+  holdTimeSec: 'session',
+  startupHoldTimeSec: 'absorbed',
+  keepaliveTimeSec: 'session',
+  minHoldTimeSec: 'session',
+  sendHoldTimeSec: 'session',
+  connectDelayTimeSec: 'absorbed',
+  connectRetryTimeSec: 'absorbed',
+  errorWaitTimeMinSec: 'absorbed',
+  errorWaitTimeMaxSec: 'absorbed',
+  errorForgetTimeSec: 'absorbed',
+  disableAfterError: 'absorbed',
+  disableAfterCease: 'absorbed',
+  pathMetric: 'session',
+  medMetric: 'session',
+  deterministicMed: 'session',
+  igpMetric: 'session',
+  preferOlder: 'session',
+  defaultMed: 'session',
+  defaultLocalPref: 'session',
+  enforceFirstAs: 'session',
+  allowLocalAs: 'session',
+  allowBgpLocalPref: 'session',
+  allowBgpMed: 'absorbed',
+  allowAsSets: 'session',
+  interpretCommunities: 'session',
+  localRole: 'session',
+  requireRoles: 'session',
+  rsClient: 'session',
+  rrClient: 'session',
+  rrClusterId: 'session',
+  confederation: 'session',
+  confederationMember: 'session',
+  capabilities: 'session',
+  enableRouteRefresh: 'session',
+  enableEnhancedRouteRefresh: 'session',
+  enableAs4: 'session',
+  enableExtendedMessages: 'session',
+  advertiseHostname: 'session',
+  gracefulRestart: 'session',
+  gracefulRestartTimeSec: 'session',
+  longLivedGracefulRestart: 'session',
+  longLivedStaleTimeSec: 'session',
+  maxGracefulRestartTimeSec: 'session',
+  requireCapabilities: 'session',
+  bfd: 'session',
+};
+
+/** True when a session under `a` may go on under `b`. */
+export function sameBgpConfig(a: BgpConfig, b: BgpConfig): boolean {
+  for (const [key, effect] of Object.entries(EFFECTS) as [keyof BgpConfig, Effect][]) {
+    if (effect === 'session' && !sameValue(a[key], b[key])) return false;
+  }
+  return true;
+}
+
+/** Scalars, lists of scalars and the flat record of `bfd`. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const left = Object.entries(a);
+  const right = b as Readonly<Record<string, unknown>>;
+  return (
+    left.length === Object.keys(right).length &&
+    left.every(([key, value]) => sameValue(value, right[key]))
+  );
+}

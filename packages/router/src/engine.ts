@@ -1,0 +1,66 @@
+// What a protocol may use of the engine: time, randomness, orders, timers, slices, interfaces and
+// tables. Handed to every protocol at birth; the engine class implements it. A protocol never
+// reaches another protocol except through a table or through what is named here.
+
+import type { IpAddress } from '@rookery/net';
+import type { NetCursor } from '@rookery/rib';
+import type { BgpConfig, LogClass } from './config.ts';
+import type { InterfaceTable } from './interfaces.ts';
+import type { BfdBroker } from './bfd-broker.ts';
+import type { BgpGroups } from './bgp/groups.ts';
+import type { Exporter } from './exporter.ts';
+import type { AcceptedFact, Listeners } from './listeners.ts';
+import type { ConnectionId, Fact, Order } from './io.ts';
+import type { Protocol } from './protocol.ts';
+import type { RedirectWatch } from './redirects.ts';
+import type { RouteTable } from './route-table.ts';
+import type { Timers } from './timers.ts';
+import type { Task, WorkQueue } from './work.ts';
+
+/** Who is told about a connection. */
+export interface ConnectionHandler {
+  readonly owner: Protocol;
+  handleConnection(fact: ConnectionFact): void;
+}
+
+export type ConnectionFact = Extract<Fact, { readonly connection: ConnectionId }>;
+
+export interface Engine {
+  /** The time of the fact, tick or command that is being handled. */
+  readonly nowMs: number;
+  /** 0 ≤ x < 1, from the generator given to the engine. */
+  readonly random: () => number;
+  readonly timers: Timers;
+  readonly work: WorkQueue;
+  readonly interfaces: InterfaceTable;
+  readonly listeners: Listeners;
+  readonly bfd: BfdBroker;
+  readonly redirects: RedirectWatch;
+  readonly groups: BgpGroups;
+  readonly connections: Map<ConnectionId, ConnectionHandler>;
+  /** True when nothing will be known about interfaces that is not known now. */
+  readonly interfacesSettled: boolean;
+  readonly routerId: IpAddress;
+  readonly hostname: string;
+  order(order: Order): void;
+  log(logClass: LogClass, text: string): void;
+  /** Tables named in the configuration exist before any protocol does. */
+  table(name: string): RouteTable;
+  /** Exporters that run: the engine looks at them after every step. */
+  readonly exporters: Set<Exporter>;
+  /** Other followers of tables (pipes), treated alike. */
+  readonly followers: Set<Task & { readonly pending: boolean }>;
+  /** A BGP instance for one neighbor out of the range of `parent`. */
+  spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void;
+  /** A dynamic instance came down for good. */
+  forget(protocol: Protocol): void;
+  roaCheck(table: string, net: NetCursor, asn: number): 'unknown' | 'valid' | 'invalid';
+  /** Shuts a protocol down because of a limit, for good or for a restart. */
+  limitReached(
+    protocol: Protocol,
+    which: 'receive' | 'import' | 'export',
+    action: 'restart' | 'disable',
+  ): void;
+  /** A number not used before, for connections, listeners and kernel orders. */
+  nextId(): number;
+}

@@ -1,0 +1,328 @@
+// What a table has, as a consumer wants it: walks the whole table once (the feed), then follows its
+// changes, runs the export policy and hands each outcome to a sink. The sink knows what it has and
+// sees only the present state of a prefix, never a history, so falling behind costs nothing but time.
+
+import { AttributeMemo, multipathSet } from '@rookery/rib';
+import type { ChangeCursor, ChangeLog, Feed, Nexthop, Policy } from '@rookery/rib';
+import type { LimitConfig } from './config.ts';
+import { nexthopKey, sortNexthops } from './kernel-route.ts';
+import { PolicyRunner } from './policy-runner.ts';
+import type { PolicyContext } from './policy-runner.ts';
+import type { RouteTable } from './route-table.ts';
+import type { Task, TaskOwner } from './work.ts';
+
+export interface ExportSink {
+  /** The route of a prefix as it is now; attributes 0 means none. The sink keeps its own references. */
+  exportRoute(net: number, attributes: number, source: number): void;
+  /** What the sink was given last; 0 for none. */
+  exportedAttributes(net: number): number;
+}
+
+export type ExportEvent =
+  | 'added'
+  | 'replaced'
+  | 'removed'
+  | 'filtered out'
+  | 'rejected by protocol'
+  | 'rejected [limit]';
+
+export interface ExporterOptions {
+  readonly owner: TaskOwner;
+  readonly table: RouteTable;
+  readonly policy: Policy;
+  readonly context: PolicyContext;
+  readonly sink: ExportSink;
+  /** `kernel merge paths`: up to this many next hops of equally good routes become one route. */
+  readonly merge?: number | undefined;
+  /** Refuses before the policy is asked; BGP's rules of what may be told to whom. */
+  readonly refuses?: (attributes: number, source: number) => boolean;
+  /**
+   * What becomes of an accepted route; 0 refuses. The outcome carries a reference. It may depend on
+   * the source only through `sourceClass`, so that it is computed once per attributes and class.
+   */
+  readonly transform?: (accepted: number, before: number, source: number) => number;
+  /** A small number from 0. */
+  readonly sourceClass?: (source: number) => number;
+  readonly onFed?: () => void;
+  readonly onLimit?: (limit: LimitConfig) => void;
+  /** Only called while `traced` is true. */
+  readonly trace?: (event: ExportEvent, net: number, attributes: number, source: number) => void;
+}
+
+export interface ExportCounters {
+  updatesReceived: number;
+  updatesRejected: number;
+  updatesFiltered: number;
+  updatesAccepted: number;
+  withdrawsReceived: number;
+  withdrawsAccepted: number;
+}
+
+const BATCH = 256;
+
+export class Exporter implements Task {
+  readonly owner: TaskOwner;
+  readonly table: RouteTable;
+  readonly counters: ExportCounters = {
+    updatesReceived: 0,
+    updatesRejected: 0,
+    updatesFiltered: 0,
+    updatesAccepted: 0,
+    withdrawsReceived: 0,
+    withdrawsAccepted: 0,
+  };
+  traced = false;
+  limit: LimitConfig | undefined;
+  limitHit = false;
+  /** Prefixes that the sink has. */
+  exported = 0;
+  readonly #options: ExporterOptions;
+  readonly #runner: PolicyRunner;
+  readonly #batch = new Int32Array(BATCH);
+  /** Final outcomes per attributes number, one memo per class of sources. */
+  #memos: AttributeMemo[] = [];
+  #log: ChangeLog;
+  #cursor: ChangeCursor | undefined;
+  #feed: Feed | undefined;
+
+  constructor(options: ExporterOptions) {
+    this.#options = options;
+    this.owner = options.owner;
+    this.table = options.table;
+    this.#runner = new PolicyRunner(options.policy, options.context);
+    this.#log = this.#followed();
+  }
+
+  get policy(): Policy {
+    return this.#runner.policy;
+  }
+
+  get running(): boolean {
+    return this.#cursor !== undefined;
+  }
+
+  get feeding(): boolean {
+    return this.#feed !== undefined;
+  }
+
+  /** True when there is something to do for `run`. */
+  get pending(): boolean {
+    if (!this.#cursor) return false;
+    return this.#feed !== undefined || this.#log.pending(this.#cursor) > 0;
+  }
+
+  /** Follows the table from now on, the whole of it first. */
+  start(): void {
+    if (this.#cursor) return;
+    this.#log = this.#followed();
+    this.#cursor = this.#log.subscribe();
+    this.#feed = this.table.rib.feed();
+  }
+
+  stop(): void {
+    if (!this.#cursor) return;
+    this.#log.unsubscribe(this.#cursor);
+    this.#cursor = undefined;
+    this.#feed = undefined;
+  }
+
+  /** True when several routes of a prefix may end up in one. */
+  get merges(): boolean {
+    return this.#options.merge !== undefined;
+  }
+
+  /** What the sink has of a prefix. */
+  inForce(net: number): number {
+    return this.#options.sink.exportedAttributes(net);
+  }
+
+  /** Looks at every prefix again. */
+  refeed(): void {
+    if (this.#cursor) this.#feed = this.table.rib.feed();
+  }
+
+  /** Exports by another policy; with `refeed` at once, else from the next change on. */
+  replacePolicy(policy: Policy, refeed: boolean): void {
+    this.#runner.replace(policy);
+    this.forgetVerdicts();
+    if (refeed) this.refeed();
+  }
+
+  /** What `refuses` and `transform` say changed; the caller refeeds when it matters. */
+  forgetVerdicts(): void {
+    this.#memos = [];
+  }
+
+  run(budget: number): number {
+    if (!this.#cursor) return 0;
+    let done = 0;
+    while (done < budget && this.#feed) {
+      const count = this.#feed.next(this.#batch);
+      for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);
+      done += count;
+      if (!this.#feed.done) continue;
+      this.#feed = undefined;
+      this.#options.onFed?.();
+    }
+    while (done < budget && this.#cursor) {
+      const count = this.#log.read(this.#cursor, this.#batch);
+      if (count === 0) break;
+      for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);
+      done += count;
+    }
+    return done;
+  }
+
+  /** What the policy makes of a path, without exporting it; for consoles. Release when `owned`. */
+  verdict(net: number, path: number): { readonly attributes: number; readonly owned: boolean } {
+    const { rib } = this.table;
+    const before = rib.attributesOf(path);
+    const source = rib.sourceOf(path);
+    if (this.#options.refuses?.(before, source)) return { attributes: 0, owned: false };
+    const attributes = this.#runner.run(net, before, this.#protocolOf(source));
+    return { attributes, owned: this.#runner.owned };
+  }
+
+  /** True when the protocol itself refuses the path, before any policy. */
+  refuses(path: number): boolean {
+    const { rib } = this.table;
+    return this.#options.refuses?.(rib.attributesOf(path), rib.sourceOf(path)) ?? false;
+  }
+
+  exportNet(net: number): void {
+    const { rib } = this.table;
+    const path = rib.bestPath(net);
+    if (path === 0) return this.#deliver(net, 0, 0);
+    const before = rib.attributesOf(path);
+    const source = rib.sourceOf(path);
+    this.counters.updatesReceived++;
+    const memo = this.#memoFor(source);
+    const known = memo ? memo.get(before) : -1;
+    if (known > 0) return this.#deliver(net, known, source);
+    if (this.#options.refuses?.(before, source)) {
+      this.counters.updatesRejected++;
+      if (this.traced) this.#options.trace?.('rejected by protocol', net, before, source);
+      return this.#withdraw(net);
+    }
+    let outcome = this.#runner.run(net, before, this.#protocolOf(source));
+    let owned = this.#runner.owned;
+    if (outcome === 0) {
+      this.counters.updatesFiltered++;
+      if (this.traced) this.#options.trace?.('filtered out', net, before, source);
+      return this.#withdraw(net);
+    }
+    const { merge, transform } = this.#options;
+    const { attributes: store } = this.table;
+    if (merge !== undefined) {
+      const merged = this.#merge(net, path, outcome, merge);
+      if (merged !== 0) {
+        if (owned) store.release(outcome);
+        outcome = merged;
+        owned = true;
+      }
+    }
+    if (transform) {
+      const transformed = transform(outcome, before, source);
+      if (owned) store.release(outcome);
+      outcome = transformed;
+      owned = transformed !== 0;
+      if (outcome === 0) {
+        this.counters.updatesRejected++;
+        if (this.traced) this.#options.trace?.('rejected by protocol', net, before, source);
+        return this.#withdraw(net);
+      }
+    }
+    this.#deliver(net, outcome, source);
+    memo?.set(before, outcome);
+    if (owned) store.release(outcome);
+  }
+
+  /** The memo for routes of this source; none when the outcome depends on the prefix too. */
+  #memoFor(source: number): AttributeMemo | undefined {
+    const { transform, merge, sourceClass } = this.#options;
+    if (!transform || merge !== undefined) return undefined;
+    const { policy } = this.#runner;
+    if (policy.kind === 'filter' && (policy.filter.reads.net || policy.filter.reads.protocol)) {
+      return undefined;
+    }
+    const index = sourceClass?.(source) ?? 0;
+    let memo = this.#memos[index];
+    if (!memo) {
+      memo = new AttributeMemo(this.table.attributes);
+      this.#memos[index] = memo;
+    }
+    return memo;
+  }
+
+  #withdraw(net: number): void {
+    this.#deliver(net, 0, 0);
+  }
+
+  #deliver(net: number, attributes: number, source: number): void {
+    const { sink, trace, onLimit } = this.#options;
+    const before = sink.exportedAttributes(net);
+    if (attributes === 0) {
+      if (before === 0) return;
+      this.counters.withdrawsReceived++;
+      this.counters.withdrawsAccepted++;
+      if (this.traced) trace?.('removed', net, before, source);
+      sink.exportRoute(net, 0, 0);
+      this.exported--;
+      return;
+    }
+    if (before === 0 && this.limit && this.exported >= this.limit.count) {
+      if (!this.limitHit) {
+        this.limitHit = true;
+        onLimit?.(this.limit);
+      }
+      if (this.limit.action === 'block') {
+        this.counters.updatesRejected++;
+        if (this.traced) trace?.('rejected [limit]', net, attributes, source);
+        return;
+      }
+    }
+    this.counters.updatesAccepted++;
+    if (this.traced && before !== attributes) {
+      trace?.(before === 0 ? 'added' : 'replaced', net, attributes, source);
+    }
+    sink.exportRoute(net, attributes, source);
+    if (before === 0) this.exported++;
+  }
+
+  /** The next hops of all equally good and accepted routes in one; 0 when there is only one. */
+  #merge(net: number, best: number, accepted: number, limit: number): number {
+    const { rib, attributes: store } = this.table;
+    const paths = multipathSet(rib, net, limit);
+    if (paths.length < 2) return 0;
+    const route = store.get(accepted);
+    if (route.dest !== 'unicast') return 0;
+    const hops = new Map<string, Nexthop>();
+    for (const hop of route.nexthops) hops.set(nexthopKey(hop), hop);
+    for (const path of paths) {
+      if (path === best) continue;
+      const source = rib.sourceOf(path);
+      if (this.#options.refuses?.(rib.attributesOf(path), source)) continue;
+      const other = this.#runner.run(net, rib.attributesOf(path), this.#protocolOf(source));
+      const { owned } = this.#runner;
+      if (other === 0) continue;
+      const { dest, nexthops } = store.get(other);
+      if (dest === 'unicast') {
+        for (const hop of nexthops) {
+          if (hops.size < limit && !hops.has(nexthopKey(hop))) hops.set(nexthopKey(hop), hop);
+        }
+      }
+      if (owned) store.release(other);
+    }
+    if (hops.size < 2) return 0;
+    return store.intern({ ...route, nexthops: sortNexthops([...hops.values()]) });
+  }
+
+  #followed(): ChangeLog {
+    const { rib } = this.table;
+    return this.#options.merge === undefined ? rib.bestChanges : rib.anyChanges;
+  }
+
+  #protocolOf(source: number): string {
+    return this.table.sources.get(source)?.protocol ?? '';
+  }
+}

@@ -1,0 +1,101 @@
+// Between our routes and the kernel's: what a route of ours looks like there, whether what the
+// kernel has is what we want, and which routes of the kernel are none of our business. Behaviour
+// as in bird.md §6.
+
+import { isLinkLocal, parsePrefix } from '@rookery/net';
+import type { Family, Prefix } from '@rookery/net';
+import type { Nexthop, RouteAttributes } from '@rookery/rib';
+import type { KernelNexthop, KernelRoute } from './io.ts';
+
+/** rtm_protocol of routes that we install: `bird`, so that either daemon adopts the other's. */
+export const PROTOCOL_BIRD = 12;
+export const PROTOCOL_REDIRECT = 1;
+export const PROTOCOL_KERNEL = 2;
+const SCOPE_LINK = 253;
+/** The kernel's own metric for IPv6 routes that name none. */
+const DEFAULT_IPV6_METRIC = 1024;
+
+/** The route as it goes into kernel table `table`; `metric` 0 takes the route's own. */
+export function kernelRouteFor(
+  family: Family,
+  net: Prefix,
+  attributes: RouteAttributes,
+  target: { readonly table: number; readonly metric: number },
+): KernelRoute {
+  const own = attributes.kernel;
+  const direct = family === 'ipv4' && attributes.nexthops.some((n) => n.gateway === undefined);
+  return {
+    family,
+    table: target.table,
+    net,
+    protocol: PROTOCOL_BIRD,
+    metric: metricOf(family, attributes, target.metric),
+    dest: attributes.dest,
+    scope: attributes.dest === 'unicast' && direct ? SCOPE_LINK : 0,
+    nexthops: attributes.nexthops,
+    ...(own?.prefsrc === undefined ? {} : { prefsrc: own.prefsrc }),
+    ...(own?.realm === undefined ? {} : { realm: own.realm }),
+    ...(own?.metrics === undefined ? {} : { metrics: own.metrics }),
+  };
+}
+
+/** `metric` of the protocol, or with 0 `krt_metric` of the route, or the kernel's default. */
+export function metricOf(family: Family, attributes: RouteAttributes, metric: number): number {
+  if (metric !== 0) return metric;
+  return attributes.kernel?.metric ?? (family === 'ipv6' ? DEFAULT_IPV6_METRIC : 0);
+}
+
+/** True when packets fare the same with what the kernel has as with what we want. */
+export function sameInKernel(wanted: KernelRoute, found: KernelRoute): boolean {
+  if (wanted.dest !== found.dest) return false;
+  if (wanted.prefsrc !== undefined && wanted.prefsrc !== found.prefsrc) return false;
+  if ((wanted.realm ?? 0) !== (found.realm ?? 0)) return false;
+  for (const [name, value] of Object.entries(wanted.metrics ?? {})) {
+    if (found.metrics?.[name] !== value) return false;
+  }
+  return wanted.dest !== 'unicast' || sameNexthops(wanted.nexthops, found.nexthops);
+}
+
+/** Multicast, loopback and link-local networks, other TOS and cloned routes: skipped silently. */
+export function isOfNoInterest(route: KernelRoute): boolean {
+  if ((route.tos ?? 0) !== 0) return true;
+  const address = route.net.slice(0, route.net.indexOf('/'));
+  if (route.family === 'ipv6') {
+    return isLinkLocal(address) || address.startsWith('ff') || route.net === '::1/128';
+  }
+  const first = parsePrefix(route.net)!.words[0]! >>> 24;
+  return first === 127 || (first >= 224 && first <= 239);
+}
+
+/** Next hops in the order that makes equal sets equal: by gateway text, then interface. */
+export function sortNexthops(nexthops: readonly Nexthop[]): readonly Nexthop[] {
+  return nexthops.toSorted((a, b) => compareText(nexthopKey(a), nexthopKey(b)));
+}
+
+/** Identity of a next hop within a route, without its weight. */
+export function nexthopKey(nexthop: KernelNexthop): string {
+  return `${gatewayKey(nexthop.gateway)} ${nexthop.ifindex}`;
+}
+
+function sameNexthops(a: readonly KernelNexthop[], b: readonly KernelNexthop[]): boolean {
+  if (a.length !== b.length) return false;
+  const weigh = (n: KernelNexthop): string =>
+    `${nexthopKey(n)} ${a.length > 1 ? (n.weight ?? 1) : 1} ${n.onlink ?? false}`;
+  const left = a.map(weigh).toSorted();
+  const right = b.map(weigh).toSorted();
+  return left.every((text, i) => text === right[i]);
+}
+
+/** Numeric order for IPv4 as text: every octet three digits wide. */
+function gatewayKey(gateway: string | undefined): string {
+  if (gateway === undefined) return '';
+  if (gateway.includes(':')) return gateway;
+  return gateway
+    .split('.')
+    .map((octet) => octet.padStart(3, '0'))
+    .join('.');
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

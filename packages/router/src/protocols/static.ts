@@ -1,0 +1,290 @@
+// protocol static: configured routes, announced while at least one of their next hops is usable.
+// Reconfiguration is a comparison of route lists, so a speaker that announces services through it
+// may change them a hundred times a minute without touching anything else (bird.md §3.4).
+
+import type { RouteAttributes, Nexthop } from '@rookery/rib';
+import { Channel } from '../channel.ts';
+import type { BfdClient } from '../bfd-broker.ts';
+import type { ProtocolConfig, StaticConfig, StaticNexthop, StaticRoute } from '../config.ts';
+import type { Engine } from '../engine.ts';
+import { isUp } from '../interfaces.ts';
+import { sortNexthops } from '../kernel-route.ts';
+import { Protocol } from '../protocol.ts';
+import { traceFlags } from '../trace.ts';
+import type { ProtocolView, StaticRouteView } from '../view.ts';
+
+interface Entry {
+  readonly route: StaticRoute;
+  readonly net: number;
+  readonly pathId: number;
+  /** Attributes number in force; 0 while dormant. */
+  attributes: number;
+  viaActive: readonly boolean[];
+  unwatch: (() => void) | undefined;
+  bfd: readonly BfdClient[];
+}
+
+export class StaticProtocol extends Protocol {
+  readonly kind = 'static';
+  declare config: StaticConfig;
+  readonly channel: Channel;
+  #entries = new Map<string, Entry>();
+
+  constructor(engine: Engine, config: StaticConfig) {
+    super(engine, config);
+    this.channel = new Channel(this, config.channel, {});
+    this.channels = [this.channel];
+  }
+
+  reconfigure(next: ProtocolConfig, soft: boolean): boolean {
+    if (next.kind !== 'static' || next.igpTable !== this.config.igpTable) return false;
+    const preferenceChanged = next.channel.preference !== this.config.channel.preference;
+    const sameRoutes = next.routes === this.config.routes;
+    if (!this.channel.reconfigure(next.channel, soft)) return false;
+    const linkRuleChanged = next.checkLink !== this.config.checkLink;
+    this.config = next;
+    this.flags = traceFlags(next.debug);
+    if (this.running && !sameRoutes) this.#replaceRoutes();
+    if (preferenceChanged || linkRuleChanged) this.#refresh();
+    return true;
+  }
+
+  override onInterfacesSettled(): void {
+    this.#refresh();
+  }
+
+  view(): ProtocolView {
+    const staticRoutes = this.running
+      ? [...this.#entries.values()].map((entry): StaticRouteView => ({
+          route: entry.route,
+          active: entry.attributes !== 0,
+          viaActive: entry.viaActive,
+        }))
+      : this.config.routes.map((route) => ({
+          route,
+          active: false,
+          viaActive: route.via.map(() => false),
+        }));
+    return { ...this.commonView(), staticRoutes };
+  }
+
+  protected onStart(): 'up' {
+    this.channel.open();
+    this.#replaceRoutes();
+    return 'up';
+  }
+
+  protected override onShutdown(): 'flush' {
+    for (const entry of this.#entries.values()) this.#forget(entry);
+    this.#entries.clear();
+    return 'flush';
+  }
+
+  override reimport(): boolean {
+    for (const entry of this.#entries.values()) {
+      if (entry.attributes !== 0) {
+        this.channel.importRoute(entry.net, entry.attributes, entry.pathId);
+      }
+    }
+    return true;
+  }
+
+  #replaceRoutes(): void {
+    const before = this.#entries;
+    const after = new Map<string, Entry>();
+    const copies = new Map<string, number>();
+    for (const route of this.config.routes) {
+      // The same network may be configured more than once: candidates, told apart by number.
+      const copy = copies.get(route.net) ?? 0;
+      copies.set(route.net, copy + 1);
+      const key = `${route.net} ${copy}`;
+      const old = before.get(key);
+      if (old && sameStaticRoute(old.route, route)) {
+        before.delete(key);
+        after.set(key, old);
+        continue;
+      }
+      const net = this.channel.table.prefixes.internText(route.net);
+      if (net < 0) {
+        this.log('error', `Route ${route.net} incompatible with channel type`);
+        continue;
+      }
+      this.channel.table.prefixes.retain(net);
+      const entry: Entry = {
+        route,
+        net,
+        pathId: copy,
+        attributes: 0,
+        viaActive: [],
+        unwatch: undefined,
+        bfd: [],
+      };
+      if (old) {
+        // A change in place: the new route replaces the old one without a withdrawal between.
+        before.delete(key);
+        this.#watch(entry);
+        this.#apply(entry, true);
+        this.#release(old);
+      } else {
+        this.#watch(entry);
+        this.#apply(entry, false);
+      }
+      after.set(key, entry);
+    }
+    for (const entry of before.values()) {
+      if (entry.attributes !== 0) this.channel.withdrawRoute(entry.net, entry.pathId);
+      this.#forget(entry);
+    }
+    this.#entries = after;
+  }
+
+  #watch(entry: Entry): void {
+    const { route } = entry;
+    const refresh = (): void => this.#apply(entry, entry.attributes !== 0);
+    if (route.recursive !== undefined) {
+      const igp = this.#igpTable();
+      entry.unwatch = igp.watchNexthop(route.recursive, refresh);
+    }
+    entry.bfd = route.via
+      .filter((via) => via.bfd && via.gateway !== undefined)
+      .map((via) => {
+        const client: BfdClient = { name: this.name, bfdChanged: refresh };
+        this.engine.bfd.request(
+          {
+            remote: via.gateway!,
+            multihop: false,
+            ...(via.interface === undefined ? {} : { interface: via.interface }),
+          },
+          client,
+        );
+        return client;
+      });
+  }
+
+  #refresh(): void {
+    if (!this.running) return;
+    for (const entry of this.#entries.values()) this.#apply(entry, entry.attributes !== 0);
+  }
+
+  /** Announces, updates or withdraws the route as its next hops are now. */
+  #apply(entry: Entry, announced: boolean): void {
+    if (!this.running && this.state !== 'down') return;
+    const built = this.#attributesFor(entry);
+    const { attributes: store } = this.channel.table;
+    if (!built) {
+      if (announced) this.channel.withdrawRoute(entry.net, entry.pathId);
+      if (entry.attributes !== 0) store.release(entry.attributes);
+      entry.attributes = 0;
+      return;
+    }
+    const attributes = store.intern(built);
+    const same = attributes === entry.attributes;
+    if (entry.attributes !== 0) store.release(entry.attributes);
+    entry.attributes = attributes;
+    if (!same) this.channel.importRoute(entry.net, attributes, entry.pathId);
+  }
+
+  #attributesFor(entry: Entry): RouteAttributes | undefined {
+    const { route } = entry;
+    const base = {
+      source: 'static' as const,
+      scope: 'universe' as const,
+      preference: this.channel.config.preference,
+    };
+    let attributes: RouteAttributes;
+    if (route.via.length > 0) {
+      const hops = route.via.map((via, i) => this.#nexthopFor(via, entry, i));
+      entry.viaActive = hops.map((hop) => hop !== undefined);
+      const usable = hops.filter((hop) => hop !== undefined);
+      if (usable.length === 0) return undefined;
+      const weighed = usable.length > 1 ? usable : usable.map(withoutWeight);
+      attributes = { ...base, dest: 'unicast', nexthops: sortNexthops(weighed) };
+    } else if (route.recursive !== undefined) {
+      const found = this.#igpTable().resolveNexthop(route.recursive);
+      attributes = found
+        ? {
+            ...base,
+            dest: found.dest,
+            nexthops: found.nexthops,
+            ...(found.igpMetric === undefined ? {} : { igpMetric: found.igpMetric }),
+          }
+        : { ...base, dest: 'unreachable', nexthops: [], unresolved: true };
+    } else {
+      attributes = { ...base, dest: route.dest, nexthops: [] };
+    }
+    return route.set ? route.set.apply(attributes) : attributes;
+  }
+
+  #nexthopFor(via: StaticNexthop, entry: Entry, index: number): Nexthop | undefined {
+    const { interfaces } = this.engine;
+    const weight = via.weight > 1 ? { weight: via.weight } : {};
+    if (via.gateway === undefined) {
+      const fact = interfaces.byName(via.interface ?? '');
+      if (!fact || !isUp(fact) || (this.config.checkLink && !fact.linkUp)) return undefined;
+      return { interface: fact.name, ifindex: fact.ifindex, ...weight };
+    }
+    if (via.onlink && via.interface !== undefined) {
+      const fact = interfaces.byName(via.interface);
+      if (!fact || !isUp(fact)) return undefined;
+      const { name, ifindex } = fact;
+      return { gateway: via.gateway, interface: name, ifindex, onlink: true, ...weight };
+    }
+    const found = interfaces.neighbor(via.gateway, via.interface);
+    if (!found || found === 'local') return undefined;
+    if (this.config.checkLink && !found.interface.linkUp) return undefined;
+    if (via.bfd) {
+      const position = entry.route.via.slice(0, index).filter((v) => v.bfd).length;
+      const client = entry.bfd[position];
+      if (client && this.engine.bfd.stateFor(client)?.state !== 'Up') return undefined;
+    }
+    const { name, ifindex } = found.interface;
+    return { gateway: via.gateway, interface: name, ifindex, ...weight };
+  }
+
+  #igpTable() {
+    return this.config.igpTable === undefined
+      ? this.channel.table
+      : this.engine.table(this.config.igpTable);
+  }
+
+  #release(entry: Entry): void {
+    this.#forget(entry);
+  }
+
+  #forget(entry: Entry): void {
+    entry.unwatch?.();
+    for (const client of entry.bfd) this.engine.bfd.release(client);
+    if (entry.attributes !== 0) this.channel.table.attributes.release(entry.attributes);
+    entry.attributes = 0;
+    this.channel.table.prefixes.release(entry.net);
+  }
+}
+
+/** True when both say the same; a hand-written comparison, because `set` holds a function. */
+export function sameStaticRoute(a: StaticRoute, b: StaticRoute): boolean {
+  if (a === b) return true;
+  return (
+    a.net === b.net &&
+    a.dest === b.dest &&
+    a.recursive === b.recursive &&
+    a.set?.text === b.set?.text &&
+    a.roa?.maxLength === b.roa?.maxLength &&
+    a.roa?.asn === b.roa?.asn &&
+    a.via.length === b.via.length &&
+    a.via.every((via, i) => {
+      const other = b.via[i]!;
+      return (
+        via.gateway === other.gateway &&
+        via.interface === other.interface &&
+        via.weight === other.weight &&
+        via.onlink === other.onlink &&
+        via.bfd === other.bfd
+      );
+    })
+  );
+}
+
+function withoutWeight(nexthop: Nexthop): Nexthop {
+  const { weight: _weight, ...rest } = nexthop;
+  return rest;
+}

@@ -1,0 +1,757 @@
+// The routing engine: facts in, orders out, time as an argument. It owns the protocols and what they
+// share, dispatches facts, runs timers and slices, and applies a new configuration as the smallest
+// set of changes. It does no I/O and never waits. A failure inside one protocol is caught here,
+// logged as BUG, and costs a restart of that protocol only.
+
+import type { IpAddress } from '@rookery/net';
+import type { NetCursor } from '@rookery/rib';
+import { BfdBroker } from './bfd-broker.ts';
+import { BgpGroups } from './bgp/groups.ts';
+import type {
+  BgpConfig,
+  DebugMask,
+  LogClass,
+  ProtocolConfig,
+  RouterConfig,
+  TableConfig,
+} from './config.ts';
+import type { ProtocolOutcome } from './control.ts';
+import type { ConnectionHandler, Engine } from './engine.ts';
+import type { Exporter } from './exporter.ts';
+import { InterfaceTable, chooseRouterId } from './interfaces.ts';
+import type { ConnectionId, Fact, InterfaceFact, Order } from './io.ts';
+import { Listeners } from './listeners.ts';
+import type { AcceptedFact } from './listeners.ts';
+import { Protocol } from './protocol.ts';
+import type { ShutdownReason } from './protocol.ts';
+import { BfdProtocol } from './protocols/bfd.ts';
+import { BgpProtocol } from './protocols/bgp.ts';
+import { DeviceProtocol } from './protocols/device.ts';
+import { DirectProtocol } from './protocols/direct.ts';
+import { KernelProtocol } from './protocols/kernel.ts';
+import { PipeProtocol } from './protocols/pipe.ts';
+import { StaticProtocol } from './protocols/static.ts';
+import { RedirectWatch } from './redirects.ts';
+import { RoaTable } from './roa-table.ts';
+import { RouteTable, createStores } from './route-table.ts';
+import type { Stores } from './route-table.ts';
+import { EngineView } from './engine-view.ts';
+import { Timers } from './timers.ts';
+import { traceFlags } from './trace.ts';
+import type { DaemonState, RouterView } from './view.ts';
+import { WorkQueue } from './work.ts';
+import type { Task } from './work.ts';
+
+export interface RouterOptions {
+  readonly config: RouterConfig;
+  readonly hostname: string;
+  /** Uniform in [0, 1); jitter of timers and the seed of hashes come from it. */
+  readonly random: () => number;
+  /** The engine's time of birth; all later times are on the same clock. */
+  readonly startedAtMs: number;
+  /** Unix milliseconds at `startedAtMs`. */
+  readonly wallClockMs: number;
+  /** What `show status` of the control API calls us. */
+  readonly version?: string;
+  /** RFC 4724 §4.1: we restarted and the kernel kept forwarding (`-R`). */
+  readonly recovering?: boolean;
+}
+
+/** Routes per slice between two looks at timers and received bytes. */
+const SLICE = 2000;
+const BUG_WINDOW_MS = 60_000;
+const BUGS_BEFORE_DISABLE = 5;
+
+export class Router implements Engine {
+  readonly random: () => number;
+  readonly hostname: string;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly wallOffsetMs: number;
+  readonly timers = new Timers();
+  readonly work = new WorkQueue();
+  readonly interfaces = new InterfaceTable();
+  readonly exporters = new Set<Exporter>();
+  readonly followers = new Set<Task & { readonly pending: boolean }>();
+  readonly connections = new Map<ConnectionId, ConnectionHandler>();
+  readonly listeners: Listeners;
+  readonly bfd: BfdBroker;
+  readonly redirects: RedirectWatch;
+  readonly groups: BgpGroups;
+  readonly view: RouterView;
+  config: RouterConfig;
+  nowMs: number;
+  routerId: IpAddress = '0.0.0.0';
+  reconfiguredAtMs: number;
+  /** True when an orderly end is complete: the platform executes the last orders and exits. */
+  stopped = false;
+  readonly recovering: boolean;
+  readonly #stores: Stores;
+  readonly #tables = new Map<string, RouteTable>();
+  readonly #roaTables = new Map<string, RoaTable>();
+  #protocols: Protocol[] = [];
+  #orders: Order[] = [];
+  #nextId = 1;
+  #booted = false;
+  #interfacesKnown = false;
+  #stopping = false;
+  #reconfiguring = 0;
+  readonly #bugs = new Map<string, number[]>();
+
+  constructor(options: RouterOptions) {
+    this.random = options.random;
+    this.hostname = options.hostname;
+    this.version = options.version ?? '0.1.0';
+    this.startedAtMs = options.startedAtMs;
+    this.reconfiguredAtMs = options.startedAtMs;
+    this.nowMs = options.startedAtMs;
+    this.wallOffsetMs = options.wallClockMs - options.startedAtMs;
+    this.config = options.config;
+    this.recovering = options.recovering ?? false;
+    this.#stores = createStores(Math.floor(options.random() * 0x7fffffff));
+    const order = (o: Order): void => this.order(o);
+    const log = (c: LogClass, t: string): void => this.log(c, t);
+    this.listeners = new Listeners({ order, log, nextId: () => this.nextId() });
+    this.bfd = new BfdBroker(order, this.interfaces);
+    this.redirects = new RedirectWatch(this.interfaces, log);
+    this.groups = new BgpGroups(this);
+    this.view = new EngineView(this);
+    for (const table of options.config.tables) this.#addTable(table);
+    this.#boot();
+  }
+
+  // What the platform calls
+
+  /** Takes in what happened. Never throws because of what a fact contains. */
+  handle(fact: Fact, nowMs: number): void {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    this.#guard(this.#ownerOf(fact), () => this.#dispatch(fact));
+    this.#settle();
+  }
+
+  /** Fires what is due. */
+  tick(nowMs: number): void {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    this.timers.run(this.nowMs, (owner, fire) => this.#guard(owner, fire));
+    this.#settle();
+  }
+
+  /** Orders since the last call, in the order in which they are to be executed. */
+  takeOrders(): Order[] {
+    const orders = this.#orders;
+    this.#orders = [];
+    return orders;
+  }
+
+  /** When `tick` is due, on the engine's clock. */
+  nextDeadlineMs(): number | undefined {
+    return this.stopped ? undefined : this.timers.nextDeadlineMs();
+  }
+
+  /** True while long work waits: call `runSlice` between other events, without delay. */
+  hasWork(): boolean {
+    return this.#hasPending();
+  }
+
+  /** One bounded slice of long work. */
+  runSlice(nowMs: number): void {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    this.#settle();
+  }
+
+  // What an operator calls
+
+  /**
+   * Applies a configuration. `soft`: changed filters are stored, but routes are not sent through
+   * them again. `in progress` when protocols have to come down first; "Reconfigured" is logged then.
+   */
+  configure(
+    config: RouterConfig,
+    mode: 'hard' | 'soft',
+    nowMs: number,
+  ): 'reconfigured' | 'in progress' | 'shutting down' {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    if (this.#stopping) return 'shutting down';
+    this.log('info', 'Reconfiguring');
+    this.#reconfiguring++;
+    this.#applyConfig(config, mode === 'soft');
+    this.reconfiguredAtMs = this.nowMs;
+    this.#reconfiguring--;
+    this.#settle();
+    if (this.#reconfiguring > 0) return 'in progress';
+    this.log('info', 'Reconfigured');
+    return 'reconfigured';
+  }
+
+  /** Orderly end: peers are told, kernel routes are removed unless they persist. */
+  shutdown(nowMs: number): void {
+    this.#stop({ kind: 'daemonStopping' }, 'Shutting down', nowMs);
+  }
+
+  /** End for a successor: sessions close without a word, routes stay in the kernel. */
+  gracefulRestart(nowMs: number): void {
+    this.#stop({ kind: 'gracefulRestart' }, 'Shutting down for graceful restart', nowMs);
+  }
+
+  enable(names: readonly string[], message: string | undefined, nowMs: number): ProtocolOutcome[] {
+    return this.#command(names, nowMs, (protocol) => {
+      if (!protocol.disabled && protocol.state !== 'down') return 'already';
+      protocol.message = message;
+      protocol.disabled = false;
+      this.log('info', `Enabling protocol ${protocol.name}`);
+      if (protocol.state === 'down') protocol.start();
+      return 'done';
+    });
+  }
+
+  disable(names: readonly string[], message: string | undefined, nowMs: number): ProtocolOutcome[] {
+    return this.#command(names, nowMs, (protocol) => {
+      if (protocol.disabled) return 'already';
+      protocol.message = message;
+      protocol.disabled = true;
+      this.log('info', `Disabling protocol ${protocol.name}`);
+      const reason: ShutdownReason =
+        message === undefined ? { kind: 'disabled' } : { kind: 'disabled', message };
+      protocol.shutdown(reason, () => this.#forgetIfDynamic(protocol));
+      return 'done';
+    });
+  }
+
+  restart(names: readonly string[], message: string | undefined, nowMs: number): ProtocolOutcome[] {
+    return this.#command(names, nowMs, (protocol) => {
+      if (protocol.disabled) return 'already';
+      protocol.message = message;
+      this.log('info', `Restarting protocol ${protocol.name}`);
+      const reason: ShutdownReason =
+        message === undefined ? { kind: 'restarted' } : { kind: 'restarted', message };
+      protocol.shutdown(reason, () => this.#restartOrForget(protocol));
+      return 'done';
+    });
+  }
+
+  reload(
+    names: readonly string[],
+    direction: 'in' | 'out' | 'both',
+    nowMs: number,
+  ): ProtocolOutcome[] {
+    return this.#command(names, nowMs, (protocol) => {
+      if (protocol.state !== 'up') return 'not up';
+      this.log('info', `Reloading protocol ${protocol.name}`);
+      return protocol.reload(direction) ? 'done' : 'reload failed';
+    });
+  }
+
+  /** Closes BGP sessions with Cease/Administrative Reset; they reconnect by themselves. */
+  clear(names: readonly string[], nowMs: number): ProtocolOutcome[] {
+    return this.#command(names, nowMs, (protocol) => {
+      if (protocol.kind !== 'bgp' || protocol.state === 'down') return 'not up';
+      protocol.shutdown({ kind: 'restarted' }, () => this.#restartOrForget(protocol));
+      return 'done';
+    });
+  }
+
+  /** `undefined` names: every protocol. Lasts until the next configuration. */
+  setDebug(names: readonly string[] | undefined, mask: DebugMask): void {
+    for (const protocol of this.#protocols) {
+      if (!names || names.includes(protocol.name)) protocol.setDebug(traceFlags(mask));
+    }
+  }
+
+  // What protocols and views use
+
+  get state(): DaemonState {
+    if (this.#stopping) return 'shutting down';
+    return this.#reconfiguring > 0 ? 'reconfiguring' : 'running';
+  }
+
+  /** In order of the configuration, dynamic ones behind the one that made them. */
+  get protocols(): readonly Protocol[] {
+    return this.#protocols;
+  }
+
+  get tables(): readonly RouteTable[] {
+    return [...this.#tables.values()];
+  }
+
+  get roaTables(): readonly RoaTable[] {
+    return [...this.#roaTables.values()];
+  }
+
+  get stores(): Stores {
+    return this.#stores;
+  }
+
+  order(order: Order): void {
+    this.#orders.push(order);
+  }
+
+  log(logClass: LogClass, text: string): void {
+    this.#orders.push({ kind: 'log', class: logClass, text });
+  }
+
+  table(name: string): RouteTable {
+    const table = this.#tables.get(name);
+    if (!table) throw new Error(`no table ${name}`);
+    return table;
+  }
+
+  roaTable(name: string): RoaTable | undefined {
+    return this.#roaTables.get(name);
+  }
+
+  roaCheck(table: string, net: NetCursor, asn: number): 'unknown' | 'valid' | 'invalid' {
+    return this.#roaTables.get(table)?.check(net, asn) ?? 'unknown';
+  }
+
+  nextId(): number {
+    return this.#nextId++;
+  }
+
+  /** True when nothing will be known about interfaces that is not known now. */
+  get interfacesSettled(): boolean {
+    return this.#interfacesKnown || !this.#deviceRuns();
+  }
+
+  limitReached(
+    protocol: Protocol,
+    which: 'receive' | 'import' | 'export',
+    action: 'restart' | 'disable',
+  ): void {
+    if (!protocol.running) return;
+    const disable = action === 'disable';
+    const timer = this.timers.create(protocol, () => {
+      if (!protocol.running) return;
+      if (disable) protocol.disabled = true;
+      protocol.shutdown({ kind: 'limit', limit: which, disable }, () => {
+        if (!disable) this.#restartOrForget(protocol);
+      });
+    });
+    // Not from within the import of the route that was one too many.
+    timer.set(this.nowMs);
+  }
+
+  /** A BGP instance for one neighbor out of a range; `undefined` when the daemon is stopping. */
+  spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void {
+    if (this.#stopping) return;
+    if (!(parent instanceof BgpProtocol)) return;
+    const child = new BgpProtocol(this, config, parent);
+    const at = this.#protocols.findLastIndex(
+      (p) => p === parent || (p instanceof BgpProtocol && p.parent === parent),
+    );
+    this.#protocols.splice(at + 1, 0, child);
+    child.initialize();
+    child.start();
+    child.begin();
+    child.accepted(accepted);
+  }
+
+  /** A dynamic instance came down for good. */
+  forget(protocol: Protocol): void {
+    this.#protocols = this.#protocols.filter((p) => p !== protocol);
+  }
+
+  // Inside
+
+  #boot(): void {
+    const { config } = this;
+    if (config.routerId !== undefined) this.routerId = config.routerId;
+    else {
+      // The id is chosen from the interfaces, whether or not a device protocol will use them.
+      this.order({ kind: 'scanInterfaces' });
+      return;
+    }
+    this.#startProtocols();
+  }
+
+  #startProtocols(): void {
+    this.#booted = true;
+    this.#protocols = this.config.protocols.map((c) => this.#create(c));
+    for (const protocol of this.#protocols) protocol.initialize();
+    for (const protocol of this.#startOrder()) this.#guard(protocol, () => protocol.start());
+    this.log('info', 'Started');
+    if (!this.#deviceRuns()) this.#explainMissingDevice();
+    if (this.interfacesSettled) this.#afterInterfaces();
+    this.#settle();
+  }
+
+  /** Interfaces first, then everything else in order of the configuration. */
+  #startOrder(): Protocol[] {
+    const device = this.#protocols.filter((p) => p.kind === 'device');
+    return [...device, ...this.#protocols.filter((p) => p.kind !== 'device')];
+  }
+
+  /** The first picture of the interfaces is complete, or there will be none. */
+  #afterInterfaces(): void {
+    for (const protocol of this.#protocols.toReversed()) {
+      if (!protocol.running) continue;
+      if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
+    }
+    for (const protocol of this.#protocols.toReversed()) {
+      if (protocol instanceof KernelProtocol && protocol.running) protocol.firstScan();
+    }
+  }
+
+  #explainMissingDevice(): void {
+    this.log(
+      'warning',
+      'There is no "protocol device" in the configuration: no interface is known, so no BGP ' +
+        'neighbor can be reached, nothing listens for connections, and kernel routes are reported ' +
+        'with an unknown ifindex. Add "protocol device { }"',
+    );
+  }
+
+  #deviceRuns(): boolean {
+    return this.#protocols.some((p) => p.kind === 'device' && p.running);
+  }
+
+  #create(config: ProtocolConfig): Protocol {
+    switch (config.kind) {
+      case 'device':
+        return new DeviceProtocol(this, config);
+      case 'direct':
+        return new DirectProtocol(this, config);
+      case 'kernel':
+        return new KernelProtocol(this, config);
+      case 'static':
+        return new StaticProtocol(this, config);
+      case 'bgp':
+        return new BgpProtocol(this, config);
+      case 'pipe':
+        return new PipeProtocol(this, config);
+      case 'bfd':
+        return new BfdProtocol(this, config);
+    }
+  }
+
+  #addTable({ name, netType }: TableConfig): void {
+    if (netType === 'roa4' || netType === 'roa6') {
+      if (!this.#roaTables.has(name)) this.#roaTables.set(name, new RoaTable(name, netType));
+    } else if (!this.#tables.has(name)) {
+      this.#tables.set(name, new RouteTable(name, netType, this.#stores));
+    }
+  }
+
+  #dispatch(fact: Fact): void {
+    switch (fact.kind) {
+      case 'tcpConnected':
+      case 'tcpConnectFailed':
+      case 'tcpReceived':
+      case 'tcpDrained':
+      case 'tcpClosed':
+        this.connections.get(fact.connection)?.handleConnection(fact);
+        return;
+      case 'tcpAccepted':
+        this.listeners.accepted(fact);
+        return;
+      case 'tcpListening':
+        return;
+      case 'tcpListenFailed':
+        this.log('error', `BGP: Cannot open listening socket: ${fact.error.message}`);
+        this.listeners.failed(fact.listener, fact.error.message);
+        return;
+      case 'interfacesScanned':
+        this.#interfacesScanned(fact.interfaces);
+        return;
+      case 'kernelScanned':
+        for (const kernel of this.#kernels()) kernel.handleScan(fact);
+        return;
+      case 'kernelScanFailed':
+        for (const kernel of this.#kernels()) kernel.handleScanFailed(fact);
+        return;
+      case 'kernelRouteChanged':
+        for (const kernel of this.#kernels()) kernel.handleChange(fact);
+        return;
+      case 'kernelOverrun':
+        this.log('warning', 'Kernel dropped some netlink messages, will resync on next scan.');
+        for (const kernel of this.#kernels()) kernel.rescan();
+        if (this.#deviceRuns()) this.order({ kind: 'scanInterfaces' });
+        return;
+      case 'kernelDone':
+        for (const kernel of this.#kernels()) kernel.handleDone(fact.results);
+        return;
+      case 'bfdChanged': {
+        for (const protocol of this.#protocols) {
+          if (!(protocol instanceof BfdProtocol) || !protocol.running) continue;
+          const entry = this.bfd.sessions().find((e) => e.need.remote === fact.remote);
+          const before = entry?.state ?? 'Down';
+          if (before !== fact.state) protocol.sessionChanged(fact.remote, before, fact.state);
+        }
+        this.bfd.changed(fact, this.nowMs);
+        return;
+      }
+    }
+  }
+
+  #interfacesScanned(interfaces: readonly InterfaceFact[]): void {
+    if (!this.#booted) {
+      const chosen = chooseRouterId(interfaces, this.config.routerIdFrom);
+      if (!chosen) {
+        this.log('fatal', 'Cannot determine router ID, please configure it manually');
+        this.stopped = true;
+        return;
+      }
+      this.log('info', `Chosen router ID ${chosen.id} according to interface ${chosen.interface}`);
+      this.routerId = chosen.id;
+      this.#startProtocols();
+      return;
+    }
+    if (!this.#deviceRuns()) return;
+    this.#replaceInterfaces(interfaces);
+    if (this.#interfacesKnown) return;
+    this.#interfacesKnown = true;
+    this.#afterInterfaces();
+  }
+
+  #replaceInterfaces(interfaces: readonly InterfaceFact[]): void {
+    const events = this.interfaces.replace(interfaces, this.nowMs);
+    if (events.length === 0) return;
+    for (const protocol of [...this.#protocols]) {
+      if (!protocol.running) continue;
+      this.#guard(protocol, () => {
+        for (const event of events) protocol.onInterface(event);
+        protocol.onInterfacesSettled();
+      });
+    }
+  }
+
+  #applyConfig(config: RouterConfig, soft: boolean): void {
+    const before = this.config;
+    this.config = config;
+    for (const table of config.tables) this.#addTable(table);
+    if (!this.#booted) return;
+    if (config.routerId !== undefined && config.routerId !== this.routerId) {
+      this.routerId = config.routerId;
+    }
+    const idChanged = before.routerId !== config.routerId && config.routerId !== undefined;
+    const wanted = new Map(config.protocols.map((c) => [c.name, c]));
+    for (const protocol of [...this.#protocols]) {
+      if (protocol instanceof BgpProtocol && protocol.parent) continue;
+      const next = wanted.get(protocol.name);
+      wanted.delete(protocol.name);
+      this.#guard(protocol, () => this.#reconfigureOne(protocol, next, soft, idChanged));
+    }
+    const added: Protocol[] = [];
+    for (const next of wanted.values()) {
+      this.log('info', `Adding protocol ${next.name}`);
+      const protocol = this.#create(next);
+      protocol.initialize();
+      added.push(protocol);
+    }
+    this.#protocols.push(...added);
+    this.#sortProtocols();
+    const hadDevice = this.#deviceRuns();
+    for (const protocol of this.#startOrder()) {
+      if (added.includes(protocol)) this.#startAdded(protocol);
+    }
+    if (!hadDevice && this.#deviceRuns()) this.#interfacesKnown = false;
+    if (!this.#deviceRuns()) {
+      this.#interfacesKnown = false;
+      this.#replaceInterfaces([]);
+      if (before.protocols.some((c) => c.kind === 'device')) this.#explainMissingDevice();
+    }
+  }
+
+  #startAdded(protocol: Protocol): void {
+    this.#guard(protocol, () => protocol.start());
+    if (!protocol.running || !this.interfacesSettled) return;
+    if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
+    if (protocol instanceof KernelProtocol) protocol.firstScan();
+  }
+
+  #reconfigureOne(
+    protocol: Protocol,
+    next: ProtocolConfig | undefined,
+    soft: boolean,
+    idChanged: boolean,
+  ): void {
+    if (!next) {
+      this.log('info', `Removing protocol ${protocol.name}`);
+      this.#reconfiguring++;
+      protocol.disabled = true;
+      protocol.shutdown({ kind: 'removed' }, () => {
+        this.forget(protocol);
+        this.#reconfigurationStep();
+      });
+      return;
+    }
+    const disabledChanged = next.disabled !== protocol.config.disabled;
+    const needsNewId = idChanged && protocol.kind === 'bgp' && next.routerId === undefined;
+    if (disabledChanged && next.disabled) {
+      this.log('info', `Disabling protocol ${protocol.name}`);
+      protocol.disabled = true;
+      this.#replaceWith(protocol, next, { kind: 'disabled' });
+      return;
+    }
+    const absorbed = !needsNewId && protocol.reconfigure(next, soft);
+    if (absorbed) {
+      protocol.trace('states', 'Reconfigured');
+      if (disabledChanged) {
+        this.log('info', `Enabling protocol ${protocol.name}`);
+        protocol.disabled = false;
+        if (protocol.state === 'down') this.#startAdded(protocol);
+      }
+      return;
+    }
+    if (protocol.running) this.log('info', `Restarting protocol ${protocol.name}`);
+    this.#replaceWith(protocol, next, { kind: 'reconfigured' });
+  }
+
+  /** Brings an instance down and puts a new one with the new configuration into its place. */
+  #replaceWith(protocol: Protocol, next: ProtocolConfig, reason: ShutdownReason): void {
+    this.#reconfiguring++;
+    protocol.shutdown(reason, () => {
+      const replacement = this.#create(next);
+      if (protocol.disabled && protocol.config.disabled === next.disabled) {
+        replacement.disabled = protocol.disabled;
+      }
+      const at = this.#protocols.indexOf(protocol);
+      if (at >= 0) this.#protocols[at] = replacement;
+      replacement.initialize();
+      this.#startAdded(replacement);
+      this.#reconfigurationStep();
+    });
+  }
+
+  #reconfigurationStep(): void {
+    this.#reconfiguring--;
+    this.#sortProtocols();
+  }
+
+  #sortProtocols(): void {
+    const position = new Map(this.config.protocols.map((c, i) => [c.name, i]));
+    const rank = (p: Protocol): number => {
+      const name = p instanceof BgpProtocol && p.parent ? p.parent.name : p.name;
+      return position.get(name) ?? Infinity;
+    };
+    this.#protocols = this.#protocols
+      .map((protocol, i) => ({ protocol, i, rank: rank(protocol) }))
+      .toSorted((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank))
+      .map(({ protocol }) => protocol);
+  }
+
+  #stop(reason: ShutdownReason, text: string, nowMs: number): void {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.log('info', text);
+    let waiting = 1;
+    const down = (): void => {
+      if (--waiting > 0) return;
+      this.log('fatal', 'Shutdown completed');
+      this.stopped = true;
+    };
+    for (const protocol of [...this.#protocols]) {
+      waiting++;
+      protocol.disabled = true;
+      this.#guard(protocol, () => protocol.shutdown(reason, down));
+    }
+    down();
+    this.#settle();
+  }
+
+  #command(
+    names: readonly string[],
+    nowMs: number,
+    run: (protocol: Protocol) => ProtocolOutcome['outcome'],
+  ): ProtocolOutcome[] {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    const outcomes: ProtocolOutcome[] = [];
+    for (const protocol of [...this.#protocols]) {
+      if (!names.includes(protocol.name)) continue;
+      let outcome: ProtocolOutcome['outcome'] = 'not up';
+      this.#guard(protocol, () => {
+        outcome = run(protocol);
+      });
+      outcomes.push({ protocol: protocol.name, outcome });
+    }
+    this.#settle();
+    return outcomes;
+  }
+
+  #restartOrForget(protocol: Protocol): void {
+    if (this.#forgetIfDynamic(protocol)) return;
+    this.#startAdded(protocol);
+  }
+
+  #forgetIfDynamic(protocol: Protocol): boolean {
+    if (!(protocol instanceof BgpProtocol) || !protocol.parent) return false;
+    this.forget(protocol);
+    return true;
+  }
+
+  *#kernels(): Iterable<KernelProtocol> {
+    for (const protocol of this.#protocols) {
+      if (protocol instanceof KernelProtocol && protocol.running) yield protocol;
+    }
+  }
+
+  #ownerOf(fact: Fact): Protocol | undefined {
+    return 'connection' in fact ? this.connections.get(fact.connection)?.owner : undefined;
+  }
+
+  #hasPending(): boolean {
+    if (this.work.pending || this.groups.pending) return true;
+    for (const exporter of this.exporters) if (exporter.pending) return true;
+    for (const follower of this.followers) if (follower.pending) return true;
+    for (const table of this.#tables.values()) if (table.hasPendingNexthops) return true;
+    return false;
+  }
+
+  /** What follows from the last step, up to one slice; the rest is left for `runSlice`. */
+  #settle(): void {
+    const wasReconfiguring = this.#reconfiguring > 0;
+    const guard = (owner: { readonly name: string } | undefined, run: () => void): void =>
+      this.#guard(owner, run);
+    for (let left = SLICE, rounds = 0; left > 0 && rounds < 16; rounds++) {
+      for (const table of this.#tables.values()) {
+        if (table.hasPendingNexthops) guard(undefined, () => void table.settleNexthops(SLICE));
+      }
+      for (const exporter of this.exporters) if (exporter.pending) this.work.add(exporter);
+      for (const follower of this.followers) if (follower.pending) this.work.add(follower);
+      if (!this.work.pending) break;
+      left -= this.work.runSlice(left, guard);
+    }
+    guard(undefined, () => this.groups.flush());
+    if (wasReconfiguring && this.#reconfiguring === 0) this.log('info', 'Reconfigured');
+  }
+
+  #guard(owner: { readonly name: string } | undefined, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#bug(owner, error);
+    }
+  }
+
+  /** An invariant of ours is broken: the instance restarts, the daemon lives. */
+  #bug(owner: { readonly name: string } | undefined, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log('bug', `${owner ? `${owner.name}: ` : ''}${text.replaceAll('\n', ' | ')}`);
+    const victims = this.groups.membersOf(owner) ?? (owner instanceof Protocol ? [owner] : []);
+    for (const protocol of victims) {
+      const recent = (this.#bugs.get(protocol.name) ?? []).filter(
+        (at) => at > this.nowMs - BUG_WINDOW_MS,
+      );
+      recent.push(this.nowMs);
+      this.#bugs.set(protocol.name, recent);
+      const giveUp = recent.length >= BUGS_BEFORE_DISABLE;
+      if (giveUp) {
+        protocol.disabled = true;
+        this.log('error', `${protocol.name}: failed ${recent.length} times in a minute, disabled`);
+      }
+      const { config } = protocol;
+      try {
+        protocol.shutdown({ kind: 'bug' }, () => {
+          if (this.#stopping || giveUp || this.#forgetIfDynamic(protocol)) return;
+          const at = this.#protocols.indexOf(protocol);
+          const fresh = this.#create(config);
+          if (at >= 0) this.#protocols[at] = fresh;
+          fresh.initialize();
+          this.#startAdded(fresh);
+        });
+      } catch (second) {
+        this.log('bug', `${protocol.name}: does not come down: ${String(second)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,6 @@
+export * from './fake-fib.ts';
+export * from './sim-network.ts';
+export * from './sim-router.ts';
+export * from './virtual-clock.ts';
+export * from './configs.ts';
+export * from './sim-lan.ts';
