@@ -215,6 +215,11 @@ function receive(step: Step, packet: BfdPacket): void {
   session.remoteMinRxUs = packet.requiredMinRxUs;
   session.remoteMinTxUs = packet.desiredMinTxUs;
   session.remoteMultiplier = packet.multiplier;
+  // RFC 5880 §6.8.6: a session that is administratively down looks no further, not even at a poll.
+  if (session.state === 'AdminDown') {
+    reschedule(step);
+    return;
+  }
   if (session.polling && packet.final) finishPoll(step);
   const before = session.state;
   follow(step, packet.state);
@@ -286,7 +291,8 @@ function onTimer(step: Step): void {
 function forget(step: Step): void {
   const { session } = step;
   session.remoteDiscriminator = 0;
-  session.remoteState = 'Down';
+  // A peer that said AdminDown before it fell silent has announced its silence.
+  if (session.remoteState !== 'AdminDown') session.remoteState = 'Down';
   session.remoteMinRxUs = 1;
   session.remoteMinTxUs = 0;
   session.remoteMultiplier = 0;
