@@ -4,6 +4,7 @@
 import { cloneJson, type JsonObject, type KubeObject } from '../object.ts';
 import {
   array,
+  asNumber,
   boolean,
   defaulted,
   described,
@@ -13,7 +14,6 @@ import {
   rule,
   string,
   strings,
-  uint32,
 } from './fields.ts';
 
 interface Column {
@@ -27,7 +27,7 @@ interface Column {
 interface Version {
   name: string;
   storage: boolean;
-  spec: JsonObject;
+  spec?: JsonObject;
   status?: JsonObject;
   columns?: Column[];
   deprecation?: string;
@@ -182,9 +182,9 @@ const peerShared = {
   ebgpMultiHop: described(boolean(), 'Set when the peer is more than one hop away.'),
   holdTime: described(string(), 'Requested BGP hold time, RFC 4271 section 4.2.'),
   keepaliveTime: described(string(), 'Requested BGP keepalive time, RFC 4271 section 4.4.'),
-  myASN: described(uint32(), 'AS number of the local end of the session.'),
+  myASN: described(asNumber(), 'AS number of the local end of the session.'),
   password: described(string(), 'Password for the TCP MD5 authentication of the session.'),
-  peerASN: described(uint32(), 'AS number to expect from the remote end of the session.'),
+  peerASN: described(asNumber(), 'AS number to expect from the remote end of the session.'),
   peerAddress: described(string(), 'Address to dial when establishing the session.'),
   routerID: described(string(), 'BGP router ID to advertise to the peer.'),
   sourceAddress: described(string(), 'Source address to use for the session.'),
@@ -333,9 +333,19 @@ const community: Definition = {
 
 const condition = object(
   {
-    type: { ...string(), maxLength: 316 },
+    type: {
+      ...string(),
+      maxLength: 316,
+      pattern:
+        '^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$',
+    },
     status: { ...string(), enum: ['True', 'False', 'Unknown'] },
-    reason: { ...string(), minLength: 1, maxLength: 1024 },
+    reason: {
+      ...string(),
+      minLength: 1,
+      maxLength: 1024,
+      pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$',
+    },
     message: { ...string(), maxLength: 32768 },
     lastTransitionTime: { ...string(), format: 'date-time' },
     observedGeneration: { type: 'integer', format: 'int64', minimum: 0 },
@@ -353,7 +363,6 @@ const configurationState: Definition = {
       name: 'v1beta1',
       storage: true,
       specRequired: false,
-      spec: object({}),
       status: object({
         result: described(
           { ...string(), enum: ['Valid', 'Invalid', 'Unknown'] },
@@ -554,8 +563,9 @@ function versionFor(definition: Definition, version: Version): JsonObject {
     apiVersion: described(string(), 'The version of this representation of the object.'),
     kind: described(string(), 'The kind of the object.'),
     metadata: { type: 'object' },
-    spec: described(version.spec, `The desired state of ${definition.kind}.`),
   };
+  if (version.spec)
+    properties['spec'] = described(version.spec, `The desired state of ${definition.kind}.`);
   if (version.status)
     properties['status'] = described(version.status, `The observed state of ${definition.kind}.`);
   return {

@@ -11,9 +11,9 @@ export function integer(minimum: number, maximum?: number): JsonObject {
   return { type: 'integer', minimum, ...(maximum === undefined ? {} : { maximum }) };
 }
 
-/** An AS number: 0 to 2^32 - 1. Its format is int32 upstream, though the range is unsigned. */
-export function uint32(): JsonObject {
-  return { type: 'integer', format: 'int32', minimum: 0, maximum: 4294967295 };
+/** An AS number: 0 to 2^32 - 1. */
+export function asNumber(): JsonObject {
+  return { type: 'integer', format: 'int64', minimum: 0, maximum: 4294967295 };
 }
 
 export function object(properties: JsonObject, required: readonly string[] = []): JsonObject {
