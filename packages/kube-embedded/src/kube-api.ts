@@ -17,6 +17,7 @@ import {
 } from './api-error.ts';
 import { admitCrd, convertObject, crdResource, registerCrd, unregisterCrd } from './crd.ts';
 import { toCoreEvent, toEventsV1 } from './events-view.ts';
+import { collectDependents, emptyNamespace, expireEvents } from './garbage.ts';
 import { checkIdentity } from './names.ts';
 import {
   cloneJson,
@@ -77,6 +78,7 @@ export class KubeApi {
   readonly store: Store;
   readonly registry: ResourceRegistry;
   readonly #deps: KubeApiDeps;
+  #nextExpiryMs = 0;
 
   constructor(deps: KubeApiDeps) {
     this.#deps = deps;
@@ -247,7 +249,7 @@ export class KubeApi {
       );
     }
     if (options.dryRun) return { object: current, gone: true };
-    if (def.kind === 'Namespace' && def.group === '') this.#emptyNamespace(name);
+    if (def.kind === 'Namespace' && def.group === '') emptyNamespace(this, name);
     const stored = this.store.get(storageKeyOf(def), namespace, name);
     if (!stored) return { object: current, gone: true };
     if ((stored.metadata.finalizers ?? []).length > 0) {
@@ -485,6 +487,14 @@ export class KubeApi {
   #afterCreate(def: ResourceDef, stored: KubeObject): void {
     if (def.kind === 'CustomResourceDefinition') this.#serveCrd(stored);
     if (def.kind === 'Namespace') this.#ensureDefaultAccount(stored.metadata.name ?? '');
+    if (def.kind === 'Event') this.#expireOldEvents();
+  }
+
+  #expireOldEvents(): void {
+    const nowMs = this.#deps.now().getTime();
+    if (nowMs < this.#nextExpiryMs) return;
+    this.#nextExpiryMs = nowMs + 60_000;
+    expireEvents(this, nowMs);
   }
 
   /** Every namespace has a service account called default, as a cluster's controllers see to. */
@@ -506,38 +516,8 @@ export class KubeApi {
       for (const object of this.store.list(resource)) this.store.remove(resource, object);
       unregisterCrd(this.registry, stored);
     }
-    this.#collectDependents(stored.metadata.uid ?? '', propagation === 'Orphan');
+    collectDependents(this, stored.metadata.uid ?? '', propagation === 'Orphan');
     return last;
-  }
-
-  /** Garbage collection: what only the removed object owned goes too; with orphan the link is cut. */
-  #collectDependents(uid: string, orphan: boolean): void {
-    for (const resource of this.store.resources()) {
-      for (const dependent of this.store.list(resource)) {
-        const owners = dependent.metadata.ownerReferences;
-        if (!Array.isArray(owners) || !owners.some((owner) => owner.uid === uid)) continue;
-        const rest = owners.filter((owner) => owner.uid !== uid);
-        const { ownerReferences: _owners, ...metadata } = dependent.metadata;
-        const kept = rest.length > 0 ? { ...metadata, ownerReferences: rest } : metadata;
-        const [group = '', plural = ''] = resource.split('/');
-        const def = this.registry.preferred(group, plural);
-        if (orphan || rest.length > 0) this.store.put(resource, { ...dependent, metadata: kept });
-        else if (def)
-          this.delete(def, dependent.metadata.namespace ?? '', dependent.metadata.name ?? '');
-      }
-    }
-  }
-
-  #emptyNamespace(name: string): void {
-    for (const resource of this.store.resources()) {
-      const [group = '', plural = ''] = resource.split('/');
-      const def = this.registry.preferred(group, plural);
-      if (!def?.namespaced) continue;
-      for (const object of this.store.list(resource, name)) {
-        if (this.store.get(resource, name, object.metadata.name ?? ''))
-          this.delete(def, name, object.metadata.name ?? '');
-      }
-    }
   }
 }
 

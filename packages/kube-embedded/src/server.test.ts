@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
+import { connect } from 'node:tls';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
@@ -642,4 +643,62 @@ test('events are one store with two shapes', async () => {
     [other.body['note'], textAt(other.body, 'regarding', 'name')],
     ['Assigned IP', 'web'],
   );
+});
+
+test('a watcher that does not read is cut off, and nobody else notices', { timeout: 20_000 }, async () => {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect({ host: hostname, port: Number(port), ca: server.caPem });
+  const head = `GET ${maps}?watch=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.adminToken()}\r\n\r\n`;
+  await new Promise<void>((resolve) => socket.on('secureConnect', resolve));
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+  socket.on('error', () => undefined);
+  socket.write(head);
+  await new Promise<void>((resolve) => socket.once('data', () => resolve()));
+  socket.pause();
+  const half = 'x'.repeat(2 * 1024 * 1024);
+  for (let index = 0; index < 20; index += 1) {
+    server.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'large', namespace: 'default' },
+      data: { a: `${index}${half}` },
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  // Reading again ends in a close: the server has given up on this watcher.
+  socket.resume();
+  await closed;
+  await client.call(`${maps}/large`, { method: 'DELETE' });
+  assert.equal((await client.call('/healthz')).code, 200);
+});
+
+test('a further listener serves the same objects under the same certificate', async () => {
+  const url = await server.listenOn({ host: '127.0.0.1', port: 0 });
+  assert.notEqual(url, server.url);
+  const other = clientFor({ ...server, url });
+  assert.equal((await other.call(`${peers}/router`)).code, 200);
+});
+
+test('events leave after an hour', async () => {
+  let nowMs = Date.parse('2026-01-01T00:00:00Z');
+  const clocked = await createApiServer({
+    stateFile: ':memory:',
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    now: () => new Date(nowMs),
+  });
+  const event = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace: 'default' },
+    involvedObject: {},
+    reason: 'r',
+  });
+  clocked.apply(event('old'));
+  nowMs += 3_700_000;
+  clocked.apply(event('new'));
+  assert.deepEqual(
+    clocked.api.store.list('/events').map((item) => item.metadata.name),
+    ['new'],
+  );
+  await clocked.close();
 });

@@ -83,6 +83,11 @@ export interface ApiServer {
   api: KubeApi;
   /** Creates or replaces objects, status included, like an administrator with everything at hand. */
   apply: (...objects: KubeObject[]) => KubeObject[];
+  /**
+   * Listens on one more address and answers its URL. The certificate covers the addresses known at
+   * the start: name later ones in `extraNames`.
+   */
+  listenOn: (address: ListenAddress) => Promise<string>;
   close: () => Promise<void>;
 }
 
@@ -258,7 +263,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     }
   };
 
-  for (const address of options.listen) {
+  const listenOn = async (address: ListenAddress): Promise<string> => {
     const server = createServer({
       key: certificate.keyPem,
       cert: certificate.certPem,
@@ -282,8 +287,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
     await listen(server, address);
     servers.push(server);
-    urls.push(urlOf(server, address));
-  }
+    const url = urlOf(server, address);
+    urls.push(url);
+    return url;
+  };
+  for (const address of options.listen) await listenOn(address);
 
   const clusterYaml = (server: string, user: Record<string, string>, userName: string) =>
     stringify({
@@ -324,6 +332,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     adminToken: () => authenticator.tokenForUser(adminUser),
     api,
     apply: (...objects) => applySeed(api, objects),
+    listenOn,
     close: async () => {
       for (const socket of upgraded) socket.destroy();
       await Promise.all(servers.map(closeServer));

@@ -178,7 +178,8 @@ export class Store {
       this.#putChange.run(revision, change.type, resource, body, previous);
       this.#db.exec('COMMIT');
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      // A full disk may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
     this.#revision = revision;
