@@ -96,6 +96,8 @@ export class Router implements Engine {
   #interfacesKnown = false;
   #stopping = false;
   #reconfiguring = 0;
+  /** Started, but waiting for the first picture of the interfaces. */
+  #toBegin: Protocol[] = [];
   readonly #bugs = new Map<string, number[]>();
 
   constructor(options: RouterOptions) {
@@ -177,10 +179,10 @@ export class Router implements Engine {
     this.#applyConfig(config, mode === 'soft');
     this.reconfiguredAtMs = this.nowMs;
     this.#reconfiguring--;
+    const done = this.#reconfiguring === 0;
+    if (done) this.log('info', 'Reconfigured');
     this.#settle();
-    if (this.#reconfiguring > 0) return 'in progress';
-    this.log('info', 'Reconfigured');
-    return 'reconfigured';
+    return done ? 'reconfigured' : 'in progress';
   }
 
   /** Orderly end: peers are told, kernel routes are removed unless they persist. */
@@ -367,10 +369,9 @@ export class Router implements Engine {
     this.#booted = true;
     this.#protocols = this.config.protocols.map((c) => this.#create(c));
     for (const protocol of this.#protocols) protocol.initialize();
-    for (const protocol of this.#startOrder()) this.#guard(protocol, () => protocol.start());
+    for (const protocol of this.#startOrder()) this.#startAdded(protocol);
     this.log('info', 'Started');
     if (!this.#deviceRuns()) this.#explainMissingDevice();
-    if (this.interfacesSettled) this.#afterInterfaces();
     this.#settle();
   }
 
@@ -378,17 +379,6 @@ export class Router implements Engine {
   #startOrder(): Protocol[] {
     const device = this.#protocols.filter((p) => p.kind === 'device');
     return [...device, ...this.#protocols.filter((p) => p.kind !== 'device')];
-  }
-
-  /** The first picture of the interfaces is complete, or there will be none. */
-  #afterInterfaces(): void {
-    for (const protocol of this.#protocols.toReversed()) {
-      if (!protocol.running) continue;
-      if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
-    }
-    for (const protocol of this.#protocols.toReversed()) {
-      if (protocol instanceof KernelProtocol && protocol.running) protocol.firstScan();
-    }
   }
 
   #explainMissingDevice(): void {
@@ -497,9 +487,7 @@ export class Router implements Engine {
     }
     if (!this.#deviceRuns()) return;
     this.#replaceInterfaces(interfaces);
-    if (this.#interfacesKnown) return;
     this.#interfacesKnown = true;
-    this.#afterInterfaces();
   }
 
   #replaceInterfaces(interfaces: readonly InterfaceFact[]): void {
@@ -553,9 +541,20 @@ export class Router implements Engine {
 
   #startAdded(protocol: Protocol): void {
     this.#guard(protocol, () => protocol.start());
-    if (!protocol.running || !this.interfacesSettled) return;
-    if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
-    if (protocol instanceof KernelProtocol) protocol.firstScan();
+    if (protocol.running) this.#toBegin.push(protocol);
+  }
+
+  /** What needs to know the interfaces starts to work; in BIRD's order, the last one first. */
+  #begin(): void {
+    if (this.#toBegin.length === 0 || !this.interfacesSettled) return;
+    const protocols = this.#toBegin.splice(0).toReversed();
+    for (const protocol of protocols) {
+      if (!protocol.running) continue;
+      if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
+    }
+    for (const protocol of protocols) {
+      if (protocol instanceof KernelProtocol && protocol.running) protocol.firstScan();
+    }
   }
 
   #reconfigureOne(
@@ -700,6 +699,7 @@ export class Router implements Engine {
   /** What follows from the last step, up to one slice; the rest is left for `runSlice`. */
   #settle(): void {
     const wasReconfiguring = this.#reconfiguring > 0;
+    this.#begin();
     const guard = (owner: { readonly name: string } | undefined, run: () => void): void =>
       this.#guard(owner, run);
     for (let left = SLICE, rounds = 0; left > 0 && rounds < 16; rounds++) {
