@@ -4,3 +4,6 @@ export type { BirdcEnvironment, BirdcSession } from './birdc/session.ts';
 export { utc } from './wall-clock.ts';
 export type { UtcOffset } from './wall-clock.ts';
 export * from './state/control-state.ts';
+export type { VtyEnvironment } from './vtysh/context.ts';
+export { VTY_STATUS, vtyReply } from './vtysh/vty-reply.ts';
+export type { VtyReply } from './vtysh/vty-reply.ts';

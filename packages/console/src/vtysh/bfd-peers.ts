@@ -1,0 +1,175 @@
+// `show bfd peers` with brief and counters, and one peer; text and JSON. Units are milliseconds;
+// while a session is not up FRR still shows the configured intervals.
+
+import type { BfdSessionView } from '@rookery/router';
+import { ageMs } from './context.ts';
+import type { VtyContext } from './context.ts';
+import { bfdAge } from './durations.ts';
+import { prettyJson } from './json.ts';
+import type { Json } from './json.ts';
+
+/** RFC 5880 §4.1 in FRR's words. */
+const DIAGNOSTICS = [
+  'ok',
+  'control detection time expired',
+  'echo function failed',
+  'neighbor signaled session down',
+  'forwarding plane reset',
+  'path down',
+  'concatenated path down',
+  'administratively down',
+  'reverse concatenated path down',
+] as const;
+
+function diagnosticText(code: number): string {
+  return DIAGNOSTICS[code] ?? 'unknown';
+}
+
+const STATES = { AdminDown: 'shutdown', Down: 'down', Init: 'init', Up: 'up' } as const;
+
+/** Echo mode is not offered: received echo packets are answered by the kernel, if at all. */
+const ECHO_RECEIVE_MS = 50;
+
+export function bfdPeersText(context: VtyContext): string {
+  return `BFD Peers:\n${context.view
+    .bfdSessions()
+    .map((s) => `${peerText(context, s)}\n`)
+    .join('')}`;
+}
+
+/** Text or JSON of one peer; unknown peers are an error in both. */
+export function bfdPeerReply(context: VtyContext, address: string, json: boolean): string {
+  const session = context.view.bfdSessions().find((s) => s.remote === address);
+  if (!session) return `% Unable to find 'peer ${address} vrf default' peer!\n`;
+  if (json) return `${prettyJson(peerJson(context, session))}\n`;
+  return `BFD Peer:\n${peerText(context, session)}\n`;
+}
+
+function headText(session: BfdSessionView): string {
+  return (
+    `\tpeer ${session.remote}${session.multihop ? ' multihop' : ''}` +
+    `${session.local === undefined ? '' : ` local-address ${session.local}`} vrf default` +
+    `${session.interface === undefined ? '' : ` interface ${session.interface}`}\n`
+  );
+}
+
+function peerText(context: VtyContext, session: BfdSessionView): string {
+  const ms = (us: number): string => `${Math.round(us / 1000)}ms`;
+  const age = bfdAge(ageMs(context, session.sinceMs));
+  const lines = [
+    `\t\tID: ${session.localDiscriminator}`,
+    `\t\tRemote ID: ${session.remoteDiscriminator}`,
+    `\t\t${session.passive ? 'Passive' : 'Active'} mode`,
+    ...(session.multihop ? ['\t\tMinimum TTL: 254'] : []),
+    `\t\tStatus: ${STATES[session.state]}`,
+    ...(session.state === 'Up'
+      ? [`\t\tUptime: ${age}`]
+      : session.state === 'Down'
+        ? [`\t\tDowntime: ${age}`]
+        : []),
+    `\t\tDiagnostics: ${diagnosticText(session.localDiagnostic)}`,
+    `\t\tRemote diagnostics: ${diagnosticText(session.remoteDiagnostic)}`,
+    `\t\tPeer Type: ${session.configured ? 'configured' : 'dynamic'}`,
+    '\t\tRTT min/avg/max: 0/0/0 usec',
+    '\t\tLocal timers:',
+    `\t\t\tDetect-multiplier: ${session.localMultiplier}`,
+    `\t\t\tReceive interval: ${ms(session.localMinRxUs)}`,
+    `\t\t\tTransmission interval: ${ms(session.localMinTxUs)}`,
+    `\t\t\tEcho receive interval: ${ECHO_RECEIVE_MS}ms`,
+    '\t\t\tEcho transmission interval: disabled',
+    '\t\tRemote timers:',
+    `\t\t\tDetect-multiplier: ${session.remoteMultiplier}`,
+    `\t\t\tReceive interval: ${ms(session.remoteMinRxUs)}`,
+    `\t\t\tTransmission interval: ${ms(session.remoteMinTxUs)}`,
+    '\t\t\tEcho receive interval: disabled',
+  ];
+  return headText(session) + lines.map((line) => `${line}\n`).join('');
+}
+
+function identityJson(session: BfdSessionView): { [key: string]: Json | undefined } {
+  return {
+    multihop: session.multihop,
+    peer: session.remote,
+    local: session.local,
+    vrf: 'default',
+    interface: session.interface,
+  };
+}
+
+function peerJson(context: VtyContext, session: BfdSessionView): Json {
+  const ms = (us: number): number => Math.round(us / 1000);
+  const age = Math.floor(ageMs(context, session.sinceMs) / 1000);
+  return {
+    ...identityJson(session),
+    id: session.localDiscriminator,
+    'remote-id': session.remoteDiscriminator,
+    'passive-mode': session.passive,
+    'minimum-ttl': session.multihop ? 254 : undefined,
+    status: STATES[session.state],
+    uptime: session.state === 'Up' ? age : undefined,
+    downtime: session.state === 'Down' ? age : undefined,
+    diagnostic: diagnosticText(session.localDiagnostic),
+    'remote-diagnostic': diagnosticText(session.remoteDiagnostic),
+    type: session.configured ? 'configured' : 'dynamic',
+    'receive-interval': ms(session.localMinRxUs),
+    'transmit-interval': ms(session.localMinTxUs),
+    'echo-receive-interval': ECHO_RECEIVE_MS,
+    'echo-transmit-interval': 0,
+    'detect-multiplier': session.localMultiplier,
+    'remote-receive-interval': ms(session.remoteMinRxUs),
+    'remote-transmit-interval': ms(session.remoteMinTxUs),
+    'remote-echo-receive-interval': 0,
+    'remote-detect-multiplier': session.remoteMultiplier,
+    'rtt-min': 0,
+    'rtt-avg': 0,
+    'rtt-max': 0,
+  };
+}
+
+export function bfdPeersJson(context: VtyContext): string {
+  return `${prettyJson(context.view.bfdSessions().map((s) => peerJson(context, s)))}\n`;
+}
+
+export function bfdBriefText(context: VtyContext): string {
+  const row = (id: string, local: string, peer: string, status: string): string =>
+    `${id.padEnd(10)} ${local.padEnd(40)} ${peer.padEnd(40)}${status.padEnd(15)}\n`;
+  const sessions = context.view.bfdSessions();
+  return (
+    `Session count: ${sessions.length}\n` +
+    row('SessionId', 'LocalAddress', 'PeerAddress', 'Status') +
+    row('=========', '============', '===========', '======') +
+    sessions
+      .map((s) => row(String(s.localDiscriminator), s.local ?? '', s.remote, STATES[s.state]))
+      .join('')
+  );
+}
+
+export function bfdCountersText(context: VtyContext): string {
+  const blocks = context.view.bfdSessions().map((s) => {
+    const lines = [
+      `Control packet input: ${s.packetsReceived} packets`,
+      `Control packet output: ${s.packetsSent} packets`,
+      'Echo packet input: 0 packets',
+      'Echo packet output: 0 packets',
+      `Session up events: ${s.upEvents}`,
+      `Session down events: ${s.downEvents}`,
+      `Zebra notifications: ${s.upEvents + s.downEvents}`,
+    ];
+    return `${headText(s)}${lines.map((line) => `\t\t${line}\n`).join('')}\n`;
+  });
+  return `BFD Peers:\n${blocks.join('')}`;
+}
+
+export function bfdCountersJson(context: VtyContext): string {
+  const list = context.view.bfdSessions().map((s) => ({
+    ...identityJson(s),
+    'control-packet-input': s.packetsReceived,
+    'control-packet-output': s.packetsSent,
+    'echo-packet-input': 0,
+    'echo-packet-output': 0,
+    'session-up': s.upEvents,
+    'session-down': s.downEvents,
+    'zebra-notifications': s.upEvents + s.downEvents,
+  }));
+  return `${prettyJson(list)}\n`;
+}
