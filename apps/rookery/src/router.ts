@@ -27,7 +27,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const loaded = loadConfigFile(command.configFile);
   if (!loaded.ok) {
-    process.stderr.write(`bird: ${loaded.message}\n${loaded.details}`);
+    process.stderr.write(loaded.report);
     return 1;
   }
   for (const warning of loaded.warnings) process.stderr.write(`bird: ${warning}\n`);

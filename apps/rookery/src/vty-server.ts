@@ -16,7 +16,8 @@ export interface VtyAnswer {
 /** Answers one command line given to a daemon. */
 export type VtyResponder = (daemon: string, line: string) => VtyAnswer;
 
-export const vtyDaemons = ['zebra', 'bgpd', 'bfdd', 'staticd'] as const;
+/** `vtysh` is the shell as a whole, for our own client; FRR's asks the daemons one by one. */
+export const vtyDaemons = ['zebra', 'bgpd', 'bfdd', 'staticd', 'vtysh'] as const;
 
 const commandLimit = 65536;
 

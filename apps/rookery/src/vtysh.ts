@@ -1,6 +1,6 @@
 // `rookery vtysh`: a thin client of vty sockets, ours or FRR's. `-c` commands run in order; what a
-// command is about decides which daemon is asked, as vtysh does. `show running-config` is asked of
-// bgpd, which answers for all of ours. Exits 1 when a command was not understood.
+// command is about decides which of FRR's daemons is asked, as vtysh does; ours answer as a whole
+// on one more socket. Exits 1 when a command was not understood.
 
 import { existsSync } from 'node:fs';
 import net from 'node:net';
@@ -55,8 +55,8 @@ export async function run(args: readonly string[]): Promise<number> {
     return 1;
   }
   const ask = (command: string): Promise<number> => {
-    const daemon = values.daemon ?? daemonFor(command);
-    return askDaemon(join(directory, `${daemon}.vty`), command);
+    const shell = existsSync(join(directory, 'vtysh.vty')) ? 'vtysh' : daemonFor(command);
+    return askDaemon(join(directory, `${values.daemon ?? shell}.vty`), command);
   };
   if (values.command) {
     let status = 0;
