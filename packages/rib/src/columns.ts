@@ -31,10 +31,13 @@ export function growFloat64(array: Float64Array, length: number): Float64Array<A
   return new Float64Array(transfer(array.buffer, length * 8));
 }
 
-/** The next capacity that holds `needed` elements: doubling while small, then by half. */
+/**
+ * The next capacity that holds `needed` elements. Always doubling: memory that was never touched
+ * costs nothing, copying does.
+ */
 export function nextCapacity(current: number, needed: number): number {
   let capacity = Math.max(current, 64);
-  while (capacity < needed) capacity += capacity < 262_144 ? capacity : capacity >>> 1;
+  while (capacity < needed) capacity *= 2;
   return capacity;
 }
 

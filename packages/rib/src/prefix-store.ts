@@ -23,8 +23,13 @@ export interface PrefixStoreOptions {
 const FREE_LENGTH = 255;
 /** A count that reaches this stays there: the number is never reused, which is only a small leak. */
 const STICKY_REFS = 65_535;
-const TOMBSTONE = -1;
 const MIGRATE_PER_INSERT = 16;
+const TWO_32 = 2 ** 32;
+const MAX_LOAD = 0.8;
+const NET_BITS = 26;
+const NET_MASK = 2 ** NET_BITS - 1;
+/** Second element of a slot of the old hash whose net has moved or gone; the first stays. */
+const TOMBSTONE = -1;
 
 export class PrefixStore {
   readonly family: Family;
@@ -39,12 +44,16 @@ export class PrefixStore {
   #size = 0;
   /** Head of the list of free numbers, linked through the first word; -1 when empty. */
   #free = -1;
-  /** Net number + 1 per hash slot, 0 when empty. */
+  /**
+   * Two elements per hash slot. IPv4: the word, then length and net number + 1 (6 and 26 bits), so
+   * that a probe touches one cache line. IPv6: the hash, then net number + 1. 0, 0 is empty.
+   */
   #slots: Int32Array;
-  #shift: number;
+  /** Slots per 2^32: maps a hash to its home, in order, for any number of slots. */
+  #ratio: number;
   /** The smaller hash that is being emptied into `#slots`, and how far. */
   #oldSlots: Int32Array | undefined = undefined;
-  #oldShift = 0;
+  #oldRatio = 0;
   #migrated = 0;
   readonly #perLength = new Uint32Array(129);
 
@@ -57,9 +66,9 @@ export class PrefixStore {
     this.#words = new Int32Array(nets * this.width);
     this.#lengths = new Uint8Array(nets);
     this.#refs = new Uint16Array(nets);
-    const bits = Math.max(7, Math.ceil(Math.log2(nets / 0.7)));
-    this.#slots = new Int32Array(2 ** bits);
-    this.#shift = 32 - bits;
+    const slots = Math.ceil(nets / MAX_LOAD);
+    this.#slots = new Int32Array(slots * 2);
+    this.#ratio = slots / TWO_32;
   }
 
   /** Every net number is below this: the size for arrays indexed by net. */
@@ -78,26 +87,45 @@ export class PrefixStore {
    */
   intern4(word: number, length: number): number {
     const key = word | 0;
-    const net = this.find4(key, length);
-    if (net >= 0) return net;
-    const created = this.#create(length);
-    this.#words[created] = key;
-    this.#insert(created, hash4(key, length, this.#seed));
-    return created;
+    const hash = hash4(key, length, this.#seed);
+    const slots = this.#slots;
+    const end = slots.length;
+    let i = (((hash >>> 0) * this.#ratio) | 0) * 2;
+    for (;;) {
+      const entry = slots[i + 1]!;
+      if (entry === 0) break;
+      if (slots[i] === key && entry >>> NET_BITS === length) return (entry & NET_MASK) - 1;
+      i += 2;
+      if (i === end) i = 0;
+    }
+    if (this.#oldSlots !== undefined) {
+      const old = this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
+      if (old >= 0) return old;
+    }
+    const net = this.#create(length);
+    this.#words[net] = key;
+    if (this.#oldSlots === undefined && this.#size * 2 <= end * MAX_LOAD) {
+      slots[i] = key;
+      slots[i + 1] = (length << NET_BITS) | (net + 1);
+    } else {
+      this.#insert(key, (length << NET_BITS) | (net + 1), hash);
+    }
+    return net;
   }
 
   /** The number of an IPv6 prefix; see `intern4`. */
   intern6(a: number, b: number, c: number, d: number, length: number): number {
-    const net = this.find6(a | 0, b | 0, c | 0, d | 0, length);
-    if (net >= 0) return net;
-    const created = this.#create(length);
-    const at = created * 4;
+    const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
+    const found = this.#find6(hash, a, b, c, d, length);
+    if (found >= 0) return found;
+    const net = this.#create(length);
+    const at = net * 4;
     this.#words[at] = a;
     this.#words[at + 1] = b;
     this.#words[at + 2] = c;
     this.#words[at + 3] = d;
-    this.#insert(created, hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed));
-    return created;
+    this.#insert(hash, net + 1, hash);
+    return net;
   }
 
   /** The number of a prefix given as words of this family. */
@@ -116,26 +144,16 @@ export class PrefixStore {
 
   /** The number of an IPv4 prefix or `NO_NET`. */
   find4(word: number, length: number): number {
-    const key = word | 0;
-    const hash = hash4(key, length, this.#seed);
-    const words = this.#words;
-    const lengths = this.#lengths;
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    for (let i = hash >>> this.#shift; ; i = (i + 1) & mask) {
-      const entry = slots[i]!;
-      if (entry === 0) break;
-      if (words[entry - 1] === key && lengths[entry - 1] === length) return entry - 1;
-    }
-    return this.#oldSlots === undefined ? NO_NET : this.#findOld4(key, length, hash);
+    const hash = hash4(word | 0, length, this.#seed);
+    const found = this.#probe4(this.#slots, this.#ratio, word | 0, length, hash);
+    if (found >= 0 || this.#oldSlots === undefined) return found;
+    return this.#probe4(this.#oldSlots, this.#oldRatio, word | 0, length, hash);
   }
 
   /** The number of an IPv6 prefix or `NO_NET`. */
   find6(a: number, b: number, c: number, d: number, length: number): number {
     const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
-    const found = this.#probe6(this.#slots, hash >>> this.#shift, a, b, c, d, length);
-    if (found >= 0 || this.#oldSlots === undefined) return found;
-    return this.#probe6(this.#oldSlots, hash >>> this.#oldShift, a, b, c, d, length);
+    return this.#find6(hash, a, b, c, d, length);
   }
 
   /** The number of a prefix given as words of this family, or `NO_NET`. */
@@ -303,69 +321,80 @@ export class PrefixStore {
     this.#refs = growUint16(this.#refs, capacity);
   }
 
-  #insert(net: number, hash: number): void {
+  #insert(tag: number, entry: number, hash: number): void {
     if (this.#oldSlots !== undefined) this.#migrate();
-    else if (this.#size > this.#slots.length * 0.7) this.#startMigration();
-    placeIn(this.#slots, hash >>> this.#shift, net);
+    else if (this.#size * 2 > this.#slots.length * MAX_LOAD) this.#startMigration();
+    place(this.#slots, this.#ratio, tag, entry, hash);
   }
 
   #startMigration(): void {
     this.#oldSlots = this.#slots;
-    this.#oldShift = this.#shift;
+    this.#oldRatio = this.#ratio;
     this.#migrated = 0;
-    this.#slots = new Int32Array(this.#oldSlots.length * 2);
-    this.#shift--;
+    const slots = Math.ceil((this.#oldSlots.length / 2) * 1.6);
+    this.#slots = new Int32Array(slots * 2);
+    this.#ratio = slots / TWO_32;
     this.#migrate();
   }
 
   #migrate(): void {
     const old = this.#oldSlots!;
-    const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT);
-    for (let i = this.#migrated; i < end; i++) {
-      const entry = old[i]!;
-      if (entry > 0) placeIn(this.#slots, this.#hashOf(entry - 1) >>> this.#shift, entry - 1);
-      // The slot must stay occupied for probes of the old hash, but must not be found twice.
-      if (entry !== 0) old[i] = TOMBSTONE;
+    const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT * 2);
+    for (let i = this.#migrated; i < end; i += 2) {
+      const entry = old[i + 1]!;
+      if (entry === 0 || entry === TOMBSTONE) continue;
+      place(this.#slots, this.#ratio, old[i]!, entry, this.#hashOfSlot(old[i]!, entry));
+      // Probes of the old hash go on behind it, but must not find it twice.
+      old[i + 1] = TOMBSTONE;
     }
     this.#migrated = end;
     if (end === old.length) this.#oldSlots = undefined;
   }
 
   #remove(net: number): void {
+    const length = this.#lengths[net]!;
     const hash = this.#hashOf(net);
-    if (!this.#unlink(net, hash) && this.#oldSlots !== undefined) {
+    const entry = this.width === 1 ? (length << NET_BITS) | (net + 1) : net + 1;
+    if (!this.#unlink(entry, hash) && this.#oldSlots !== undefined) {
       const old = this.#oldSlots;
-      const mask = old.length - 1;
-      let i = hash >>> this.#oldShift;
-      while (old[i] !== 0 && old[i] !== net + 1) i = (i + 1) & mask;
-      if (old[i] !== 0) old[i] = TOMBSTONE;
+      let i = (((hash >>> 0) * this.#oldRatio) | 0) * 2;
+      while (old[i + 1] !== 0 && old[i + 1] !== entry) i = i + 2 === old.length ? 0 : i + 2;
+      if (old[i + 1] === entry) old[i + 1] = TOMBSTONE;
     }
-    this.#perLength[this.#lengths[net]!]!--;
+    this.#perLength[length]!--;
     this.#lengths[net] = FREE_LENGTH;
     this.#words[net * this.width] = this.#free;
     this.#free = net;
     this.#size--;
   }
 
-  /** Takes the net out of the current hash, closing the gap (no tombstones there). */
-  #unlink(net: number, hash: number): boolean {
+  /** Takes the entry out of the current hash, closing the gap (no tombstones there). */
+  #unlink(entry: number, hash: number): boolean {
     const slots = this.#slots;
-    const mask = slots.length - 1;
-    let gap = hash >>> this.#shift;
-    while (slots[gap] !== net + 1) {
-      if (slots[gap] === 0) return false;
-      gap = (gap + 1) & mask;
+    const end = slots.length;
+    let gap = (((hash >>> 0) * this.#ratio) | 0) * 2;
+    while (slots[gap + 1] !== entry) {
+      if (slots[gap + 1] === 0) return false;
+      gap = gap + 2 === end ? 0 : gap + 2;
     }
-    for (let i = (gap + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
-      const home = this.#hashOf(slots[i]! - 1) >>> this.#shift;
+    for (let i = gap + 2 === end ? 0 : gap + 2; slots[i + 1] !== 0; i = i + 2 === end ? 0 : i + 2) {
+      const home = (((this.#hashOfSlot(slots[i]!, slots[i + 1]!) >>> 0) * this.#ratio) | 0) * 2;
       // The entry may move into the gap only when its home is not between the gap and itself.
-      if (((i - home) & mask) >= ((i - gap) & mask)) {
+      const fromHome = i >= home ? i - home : i - home + end;
+      const fromGap = i >= gap ? i - gap : i - gap + end;
+      if (fromHome >= fromGap) {
         slots[gap] = slots[i]!;
+        slots[gap + 1] = slots[i + 1]!;
         gap = i;
       }
     }
     slots[gap] = 0;
+    slots[gap + 1] = 0;
     return true;
+  }
+
+  #hashOfSlot(tag: number, entry: number): number {
+    return this.width === 1 ? hash4(tag, entry >>> NET_BITS, this.#seed) : tag;
   }
 
   #hashOf(net: number): number {
@@ -376,20 +405,26 @@ export class PrefixStore {
     return hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, length, this.#seed);
   }
 
-  #findOld4(key: number, length: number, hash: number): number {
-    const slots = this.#oldSlots!;
-    const mask = slots.length - 1;
-    for (let i = hash >>> this.#oldShift; ; i = (i + 1) & mask) {
-      const entry = slots[i]!;
+  #probe4(slots: Int32Array, ratio: number, key: number, length: number, hash: number): number {
+    const end = slots.length;
+    for (let i = (((hash >>> 0) * ratio) | 0) * 2; ; i = i + 2 === end ? 0 : i + 2) {
+      const entry = slots[i + 1]!;
       if (entry === 0) return NO_NET;
-      if (entry === TOMBSTONE) continue;
-      if (this.#words[entry - 1] === key && this.#lengths[entry - 1] === length) return entry - 1;
+      // No length is 63, so a tombstone never matches.
+      if (slots[i] === key && entry >>> NET_BITS === length) return (entry & NET_MASK) - 1;
     }
+  }
+
+  #find6(hash: number, a: number, b: number, c: number, d: number, length: number): number {
+    const found = this.#probe6(this.#slots, this.#ratio, hash, a, b, c, d, length);
+    if (found >= 0 || this.#oldSlots === undefined) return found;
+    return this.#probe6(this.#oldSlots, this.#oldRatio, hash, a, b, c, d, length);
   }
 
   #probe6(
     slots: Int32Array,
-    home: number,
+    ratio: number,
+    hash: number,
     a: number,
     b: number,
     c: number,
@@ -397,15 +432,15 @@ export class PrefixStore {
     length: number,
   ): number {
     const words = this.#words;
-    const mask = slots.length - 1;
-    for (let i = home; ; i = (i + 1) & mask) {
-      const entry = slots[i]!;
+    const end = slots.length;
+    for (let i = (((hash >>> 0) * ratio) | 0) * 2; ; i = i + 2 === end ? 0 : i + 2) {
+      const entry = slots[i + 1]!;
       if (entry === 0) return NO_NET;
-      if (entry === TOMBSTONE) continue;
+      if (slots[i] !== hash || entry === TOMBSTONE) continue;
       const at = (entry - 1) * 4;
       if (
-        words[at + 1] === (b | 0) &&
         words[at] === (a | 0) &&
+        words[at + 1] === (b | 0) &&
         words[at + 2] === (c | 0) &&
         words[at + 3] === (d | 0) &&
         this.#lengths[entry - 1] === length
@@ -416,11 +451,12 @@ export class PrefixStore {
   }
 }
 
-function placeIn(slots: Int32Array, home: number, net: number): void {
-  const mask = slots.length - 1;
-  let i = home;
-  while (slots[i] !== 0) i = (i + 1) & mask;
-  slots[i] = net + 1;
+function place(slots: Int32Array, ratio: number, tag: number, entry: number, hash: number): void {
+  const end = slots.length;
+  let i = (((hash >>> 0) * ratio) | 0) * 2;
+  while (slots[i + 1] !== 0) i = i + 2 === end ? 0 : i + 2;
+  slots[i] = tag;
+  slots[i + 1] = entry;
 }
 
 /** A mask of the leading `bits` of a word; 0 for none, all ones for 32 and more. */
