@@ -2,7 +2,7 @@
 // and SHA1. The digests are injected, because the core has no cryptography of its own. Which keys
 // are valid when is the configuration's matter.
 
-import { encodeText, err, ok, readU32 } from '@rookery/net';
+import { copyBytes, encodeText, err, ok, readU32 } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import { PACKET_LENGTH, encodeBfd, writeU32 } from './packet.ts';
 import type { BfdPacket, DecodedBfdPacket } from './packet.ts';
@@ -103,7 +103,7 @@ export function verifyBfd(
   if (row.size === 0) {
     if (end - start < 4 || end - start > 19) return err('badLength');
     if (bytes[start + 2] !== key.id) return err('wrongKey');
-    return sameOctets(bytes.slice(start + 3, end), secret) ? ok(0) : err('digest');
+    return sameOctets(copyBytes(bytes, start + 3, end), secret) ? ok(0) : err('digest');
   }
   if (end - start !== 8 + row.size) return err('badLength');
   if (bytes[start + 2] !== key.id) return err('wrongKey');
@@ -113,7 +113,7 @@ export function verifyBfd(
     const ahead = (sequence - lastSequence) >>> 0;
     if (ahead > 3 * packet.multiplier || (row.meticulous && ahead === 0)) return err('sequence');
   }
-  const signed = bytes.slice(start - PACKET_LENGTH, end);
+  const signed = copyBytes(bytes, start - PACKET_LENGTH, end);
   const received = signed.slice(PACKET_LENGTH + 8);
   signed.set(secret, PACKET_LENGTH + 8);
   return sameOctets(received, digestOf(signed, row, digests)) ? ok(sequence) : err('digest');

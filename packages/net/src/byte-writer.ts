@@ -75,6 +75,14 @@ export function readU32(bytes: Uint8Array, at: number): number {
   );
 }
 
+/**
+ * A copy of bytes[start, end) that shares no memory. Node's Buffer overrides `slice` with a view, and
+ * sockets hand out Buffers, so whatever is kept beyond a step is copied with this.
+ */
+export function copyBytes(bytes: Uint8Array, start = 0, end: number = bytes.length): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
+}
+
 /** Lower-case hexadecimal digits, two an octet. */
 export function formatHex(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
   let text = '';

@@ -2,7 +2,7 @@
 // UPDATE, ROUTE-REFRESH, NOTIFICATION, each in each state of its connection (RFC 4271 §8.2.2, FSM
 // error subcodes RFC 6608).
 
-import { compareAddresses } from '@rookery/net';
+import { compareAddresses, copyBytes } from '@rookery/net';
 import { CEASE, ERROR, FSM_ERROR, HEADER_ERROR, MESSAGE, OPEN_ERROR } from '../wire/constants.ts';
 import type { MessageName } from '../wire/constants.ts';
 import type { Notification } from '../wire/fault.ts';
@@ -242,7 +242,7 @@ function unexpected(step: Step, received: Received, subcode: number): void {
 
 /** A fault of a whole message: it is kept for the consoles. */
 function fault(step: Step, received: Received, notification: Notification): void {
-  step.state.offendingMessage = received.bytes.slice(received.start, received.end);
+  step.state.offendingMessage = copyBytes(received.bytes, received.start, received.end);
   failConnection(step, received.connection, notification);
 }
 

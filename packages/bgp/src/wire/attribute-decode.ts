@@ -2,7 +2,7 @@
 // distinct block: the caller interns blocks by content. Never throws; whatever is wrong is returned
 // as faults with their reactions, and offsets are those of the given bytes.
 
-import { addressFromBytes, readU16 } from '@rookery/net';
+import { addressFromBytes, copyBytes, readU16 } from '@rookery/net';
 import type { IpAddress } from '@rookery/net';
 import { attributeRow, wrongHost } from './attribute-table.ts';
 import type { AttributeDraft } from './attribute-table.ts';
@@ -126,7 +126,7 @@ function decodeUnknown(run: Run, attribute: Located): void {
   (run.draft.unknown ??= []).push({
     type,
     flags: FLAG.optional | FLAG.transitive | FLAG.partial,
-    value: run.bytes.slice(value, next),
+    value: copyBytes(run.bytes, value, next),
   });
 }
 
@@ -219,9 +219,8 @@ function wrongNextHop(bytes: Uint8Array, at: number, length: number): string | u
     return wrongHost(word >>> 0);
   }
   if (bytes[at] === 255) return 'a multicast address';
-  for (let i = at; i < at + 15; i++) if (bytes[i] !== 0) return undefined;
-  if (bytes[at + 15] === 0) return 'the zero address';
-  return bytes[at + 15] === 1 ? 'the loopback address' : undefined;
+  for (let i = at; i < at + 16; i++) if (bytes[i] !== 0) return undefined;
+  return 'the zero address';
 }
 
 // RFC 6793 §4.2.3.
@@ -295,7 +294,7 @@ function fault(
   // RFC 4271 §6.3: the data is the erroneous attribute, except for a malformed list or path.
   const bare =
     subcode === UPDATE_ERROR.malformedAttributeList || subcode === UPDATE_ERROR.malformedAsPath;
-  const data = bare ? NO_DATA : run.bytes.slice(at, Math.min(next, at + 1024));
+  const data = bare ? NO_DATA : copyBytes(run.bytes, at, Math.min(next, at + 1024));
   run.faults.push({
     reaction,
     notification: { code: ERROR.update, subcode, data },

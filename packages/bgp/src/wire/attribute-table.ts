@@ -371,8 +371,9 @@ export function attributeRow(type: number): AttributeRow | undefined {
 
 /** Why an IPv4 address cannot be a next hop, or `undefined`. */
 export function wrongHost(word: number): string | undefined {
+  // 127.0.0.0/8 is left to the reachability check of the import side: sessions between daemons of one
+  // machine use it.
   if (word === 0) return 'the zero address';
-  if (word >>> 24 === 127) return 'a loopback address';
   if (word >>> 28 === 14) return 'a multicast address';
   return word === 0xffffffff ? 'the broadcast address' : undefined;
 }

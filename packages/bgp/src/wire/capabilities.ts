@@ -2,7 +2,14 @@
 // which BIRD writes them. Display-only capabilities with broken values are passed over; those that
 // change the meaning of the session are an OPEN error. What nobody here knows is kept for display.
 
-import { ByteWriter, decodePeerText, encodeTextWithin, readU16, readU32 } from '@rookery/net';
+import {
+  ByteWriter,
+  copyBytes,
+  decodePeerText,
+  encodeTextWithin,
+  readU16,
+  readU32,
+} from '@rookery/net';
 import type { Family } from '@rookery/net';
 import { CAPABILITY } from './constants.ts';
 import { afiSafiOf, familyOfAfiSafi } from './family.ts';
@@ -295,7 +302,7 @@ export function decodeCapabilities(
     draft.any = true;
     const row = CAPABILITY_TABLE.find((candidate) => candidate.code === code);
     if (!row) {
-      draft.unknown = [...draft.unknown, { code, value: bytes.slice(value, next) }];
+      draft.unknown = [...draft.unknown, { code, value: copyBytes(bytes, value, next) }];
     } else if (!row.decode(bytes, value, next, draft)) {
       return false;
     }

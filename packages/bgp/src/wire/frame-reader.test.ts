@@ -5,7 +5,7 @@ import { formatHex } from '@rookery/net';
 import { MESSAGE } from './constants.ts';
 import { encodeKeepalive, frameMessage } from './frame-message.ts';
 import { FrameReader } from './frame-reader.ts';
-import { encodeNotification } from './notification.ts';
+import { decodeNotification, encodeNotification } from './notification.ts';
 
 const message = fc.oneof(
   fc.constant(encodeKeepalive()),
@@ -60,7 +60,7 @@ test('a message within one chunk is not copied', () => {
   reader.push(chunk);
   assert.equal(reader.next(), 'message');
   assert.equal(reader.next(), 'message');
-  assert.equal(reader.bytes, chunk);
+  assert.equal(reader.bytes.buffer, chunk.buffer);
   assert.equal(reader.start, 19);
   assert.equal(reader.next(), 'more');
 });
@@ -121,4 +121,17 @@ test('a stream that never completes a message holds one message at most', () => 
     assert.equal(reader.next(), 'more');
   }
   assert.equal(reader.pending, 4019);
+});
+
+test('what is kept of a Buffer shares no memory with it', () => {
+  const chunk = Buffer.from(
+    encodeNotification({ code: 6, subcode: 2, data: Uint8Array.of(1, 97) }),
+  );
+  const reader = new FrameReader();
+  reader.push(chunk);
+  assert.equal(reader.next(), 'message');
+  const { data } = decodeNotification(reader.bytes, reader.start, reader.end);
+  const direct = decodeNotification(chunk, 0, chunk.length).data;
+  chunk.fill(0);
+  assert.deepEqual([...data, ...direct], [1, 97, 1, 97]);
 });

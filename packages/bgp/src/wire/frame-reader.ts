@@ -2,6 +2,7 @@
 // within one chunk is handed out in place; only a message that straddles chunks is copied, once.
 // The reader checks the header and the length for the type, never the body.
 
+import { copyBytes } from '@rookery/net';
 import {
   ERROR,
   HEADER_ERROR,
@@ -45,7 +46,9 @@ export class FrameReader {
 
   /** Takes the next chunk. It is free of copies when the previous one was read until `more`. */
   push(chunk: Uint8Array): void {
-    this.#chunk = this.#at < this.#chunk.length ? this.#joinUnread(chunk) : chunk;
+    // A Buffer seen as what it is: readers stay monomorphic and `slice` means a copy.
+    const plain = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#chunk = this.#at < this.#chunk.length ? this.#joinUnread(plain) : plain;
     this.#at = 0;
   }
 
@@ -130,13 +133,13 @@ export class FrameReader {
     const minimum = MIN_LENGTH[type];
     // RFC 4271 §6.1: the length is judged before the type, unless the type has no rule.
     if (length < HEADER_LENGTH || length > this.#limitOf(type)) {
-      return this.#refuse(HEADER_ERROR.badLength, bytes.slice(at + 16, at + 18));
+      return this.#refuse(HEADER_ERROR.badLength, copyBytes(bytes, at + 16, at + 18));
     }
     if (minimum === undefined) {
-      return this.#refuse(HEADER_ERROR.badType, bytes.slice(at + 18, at + 19));
+      return this.#refuse(HEADER_ERROR.badType, copyBytes(bytes, at + 18, at + 19));
     }
     if (length < minimum || (type === MESSAGE.keepalive && length !== minimum)) {
-      return this.#refuse(HEADER_ERROR.badLength, bytes.slice(at + 16, at + 18));
+      return this.#refuse(HEADER_ERROR.badLength, copyBytes(bytes, at + 16, at + 18));
     }
     return length;
   }

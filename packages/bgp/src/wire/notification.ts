@@ -1,7 +1,7 @@
 // NOTIFICATION (RFC 4271 §4.5) with the shutdown text of RFC 9003 and the hard reset of RFC 8538.
 // Text from the peer is escaped here, so that every console and log may print it.
 
-import { decodePeerText, encodeTextWithin, formatHex } from '@rookery/net';
+import { copyBytes, decodePeerText, encodeTextWithin, formatHex } from '@rookery/net';
 import { CEASE, ERROR, HEADER_LENGTH, MESSAGE } from './constants.ts';
 import { birdErrorText } from './error-texts.ts';
 import { NO_DATA } from './fault.ts';
@@ -32,7 +32,7 @@ export function decodeNotification(
     subcode = bytes[dataStart + 1]!;
     dataStart += 2;
   }
-  const data = bytes.slice(dataStart, end);
+  const data = copyBytes(bytes, dataStart, end);
   const text = shutdownText({ code, subcode, data });
   return { code, subcode, data, hard, ...(text !== undefined && { text }) };
 }

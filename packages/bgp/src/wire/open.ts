@@ -1,7 +1,15 @@
 // OPEN (RFC 4271 §4.2, §6.2) with capabilities (RFC 5492) and extended optional parameters
 // (RFC 9072). Decoding checks form only; whether the peer is the right one is the session's matter.
 
-import { ByteWriter, addressFromBytes, addressToBytes, err, ok, readU16 } from '@rookery/net';
+import {
+  ByteWriter,
+  addressFromBytes,
+  addressToBytes,
+  copyBytes,
+  err,
+  ok,
+  readU16,
+} from '@rookery/net';
 import type { IpAddress, Result } from '@rookery/net';
 import { NO_CAPABILITIES, decodeCapabilities, encodeCapabilities } from './capabilities.ts';
 import type { CapabilityDraft } from './capabilities.ts';
@@ -42,7 +50,7 @@ export function decodeOpen(
   if (version !== 4) return refuse(OPEN_ERROR.unsupportedVersion, Uint8Array.of(0, 4));
   const holdTimeSec = readU16(bytes, body + 3);
   if (holdTimeSec === 1 || holdTimeSec === 2) {
-    return refuse(OPEN_ERROR.unacceptableHoldTime, bytes.slice(body + 3, body + 5));
+    return refuse(OPEN_ERROR.unacceptableHoldTime, copyBytes(bytes, body + 3, body + 5));
   }
   const parameters = decodeParameters(bytes, body + 9, end);
   if (!parameters.ok) return parameters;

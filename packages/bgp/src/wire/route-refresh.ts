@@ -2,7 +2,7 @@
 // (RFC 5291) are not spoken; octets behind the pair are ignored for a plain request.
 
 import type { Family } from '@rookery/net';
-import { err, ok, readU16 } from '@rookery/net';
+import { copyBytes, err, ok, readU16 } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import { ERROR, HEADER_LENGTH, MESSAGE, REFRESH, ROUTE_REFRESH_ERROR } from './constants.ts';
 import { afiSafiOf, familyOfAfiSafi } from './family.ts';
@@ -32,7 +32,7 @@ export function decodeRouteRefresh(
     return err({
       code: ERROR.routeRefresh,
       subcode: ROUTE_REFRESH_ERROR.invalidLength,
-      data: bytes.slice(start, end),
+      data: copyBytes(bytes, start, end),
     });
   }
   const afi = readU16(bytes, body);
