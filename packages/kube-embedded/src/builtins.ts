@@ -21,7 +21,7 @@ const groups: Record<string, Row[]> = {
   '/v1': [
     { kind: 'Namespace', cluster: true, short: 'ns', sub: 'status' },
     { kind: 'Node', cluster: true, short: 'no', sub: 'status' },
-    { kind: 'Pod', short: 'po', sub: 'status exec log attach binding eviction', categories: 'all' },
+    { kind: 'Pod', short: 'po', sub: 'status exec log binding eviction', categories: 'all' },
     { kind: 'Service', short: 'svc', sub: 'status', categories: 'all' },
     { kind: 'Endpoints', plural: 'endpoints', short: 'ep' },
     { kind: 'Event', model: 'CoreV1Event', short: 'ev' },

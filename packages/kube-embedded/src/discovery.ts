@@ -154,15 +154,13 @@ function subresourceKind(
       return { kind: 'Binding' };
     case 'exec':
       return { kind: 'PodExecOptions' };
-    case 'attach':
-      return { kind: 'PodAttachOptions' };
     default:
       return { kind: def.kind };
   }
 }
 
 function subresourceVerbs(name: SubresourceName): string[] {
-  if (name === 'exec' || name === 'attach') return ['create', 'get'];
+  if (name === 'exec') return ['create', 'get'];
   if (name === 'log') return ['get'];
   if (name === 'token' || name === 'binding' || name === 'eviction') return ['create'];
   return ['get', 'patch', 'update'];

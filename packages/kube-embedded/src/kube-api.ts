@@ -2,7 +2,7 @@
 // update, patch and apply: decode, default, validate, admit, track managers, store.
 // Everything is synchronous, so writes are serial and a watch event leaves within the same tick.
 
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { admitBuiltin } from './admission.ts';
 import { admitService, type ServiceRanges } from './admission-service.ts';
 import {
@@ -42,8 +42,17 @@ import {
   type ResourceRegistry,
   storageKeyOf,
 } from './resource.ts';
-import { dropNulls, fillDefaults, findTypeFaults, pruneUnknown } from './schema/structural.ts';
 import type { Store } from './store/store.ts';
+import {
+  carry,
+  changesDesiredState,
+  countsGeneration,
+  decode,
+  fillDefaultsFor,
+  identify,
+  identityOf,
+  randomSuffix,
+} from './write-rules.ts';
 
 export interface WriteOptions {
   fieldManager: string;
@@ -119,7 +128,7 @@ export class KubeApi {
     options: WriteOptions,
   ): WriteResult {
     const object = cloneJson(body) as KubeObject;
-    this.#identify(def, namespace, object);
+    identify(def, namespace, object);
     if (object.metadata.resourceVersion)
       throw badRequest('resourceVersion should not be set on objects to be created');
     if (!object.metadata.name && object.metadata.generateName) {
@@ -128,7 +137,7 @@ export class KubeApi {
     checkIdentity(def, object);
     const name = object.metadata.name ?? '';
     if (this.find(def, namespace, name)) throw alreadyExists(def, name);
-    const warnings = this.#decode(def, object, options);
+    const warnings = decode(def, object, options);
     return this.#createDecoded(def, namespace, object, options, warnings, undefined);
   }
 
@@ -142,7 +151,7 @@ export class KubeApi {
   ): WriteResult {
     const current = this.get(def, namespace, name);
     const object = cloneJson(body) as KubeObject;
-    this.#identify(def, namespace, object);
+    identify(def, namespace, object);
     if (object.metadata.name !== name) {
       throw badRequest(
         `the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${name})`,
@@ -153,7 +162,7 @@ export class KubeApi {
         fieldInvalid('metadata.resourceVersion', 0, 'must be specified for an update'),
       ]);
     }
-    const warnings = this.#decode(def, object, options);
+    const warnings = decode(def, object, options);
     return this.#updateDecoded(def, current, object, options, warnings, undefined);
   }
 
@@ -169,10 +178,10 @@ export class KubeApi {
     const changed = change(current);
     if (!isObject(changed)) throw badRequest('the patched object is not an object');
     const object = cloneJson(changed) as KubeObject;
-    this.#identify(def, namespace, object);
+    identify(def, namespace, object);
     if (object.metadata.name !== name)
       throw badRequest('metadata.name cannot be changed by a patch');
-    const warnings = this.#decode(def, object, options);
+    const warnings = decode(def, object, options);
     return this.#updateDecoded(def, current, object, options, warnings, undefined);
   }
 
@@ -185,12 +194,12 @@ export class KubeApi {
     options: WriteOptions,
   ): WriteResult {
     const applied = cloneJson(body) as KubeObject;
-    this.#identify(def, namespace, applied);
+    identify(def, namespace, applied);
     applied.metadata.name ??= name;
     if (applied.metadata.name !== name)
       throw badRequest('the name of the applied object does not match the name on the URL');
     if (applied.metadata.managedFields) throw badRequest('metadata.managedFields must be nil');
-    const warnings = this.#decode(def, applied, options, true);
+    const warnings = decode(def, applied, options, true);
     const subresource = options.subresource ?? '';
     if (def.hasStatus && subresource === '') delete applied['status'];
     if (subresource === 'status' && def.custom) {
@@ -266,51 +275,6 @@ export class KubeApi {
       object: this.view(def, this.#remove(def, stored, options.propagationPolicy)),
       gone: true,
     };
-  }
-
-  #identify(def: ResourceDef, namespace: string, object: KubeObject): void {
-    const wanted = apiVersionOf(def);
-    if (object.apiVersion === undefined && object.kind === undefined)
-      throw badRequest("Object 'Kind' is missing in the body");
-    if (object.apiVersion !== wanted || object.kind !== def.kind) {
-      throw badRequest(
-        `the API version in the data (${String(object.apiVersion)}, Kind=${String(object.kind)}) does not match the expected API version (${wanted}, Kind=${def.kind})`,
-      );
-    }
-    if (object.metadata === undefined || object.metadata === null) object.metadata = {};
-    if (!isObject(object.metadata)) throw badRequest('metadata must be an object');
-    const given = object.metadata.namespace;
-    if (!def.namespaced) delete object.metadata.namespace;
-    else if (given !== undefined && given !== '' && given !== namespace) {
-      throw badRequest(
-        'the namespace of the provided object does not match the namespace sent on the request',
-      );
-    } else object.metadata.namespace = namespace;
-  }
-
-  /** Prunes, checks types and fills defaults; answers warnings or throws as fieldValidation asks. */
-  #decode(def: ResourceDef, object: KubeObject, options: WriteOptions, isApply = false): string[] {
-    if (!def.custom) dropNulls(object);
-    const metaFaults = findTypeFaults(
-      object.metadata,
-      { $ref: '#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta' },
-      'metadata',
-    );
-    const faults = def.custom ? metaFaults : findTypeFaults(object, def.schema);
-    const fault = faults[0];
-    if (fault) {
-      throw badRequest(
-        `${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: json: cannot unmarshal ${fault.got} into field ${def.kind}.${fault.path} of type ${fault.expected}`,
-      );
-    }
-    const unknown = pruneUnknown(object, def.schema);
-    if (!isApply) fillDefaultsFor(def, object);
-    if (unknown.length === 0 || options.fieldValidation === 'Ignore') return [];
-    const texts = unknown.map((path) => `unknown field "${path}"`);
-    if (options.fieldValidation !== 'Strict') return texts;
-    throw badRequest(
-      `${def.kind} in version "${def.version}" cannot be handled as a ${def.kind}: strict decoding error: ${texts.join(', ')}`,
-    );
   }
 
   #createDecoded(
@@ -519,41 +483,4 @@ export class KubeApi {
     collectDependents(this, stored.metadata.uid ?? '', propagation === 'Orphan');
     return last;
   }
-}
-
-function fillDefaultsFor(def: ResourceDef, object: KubeObject): void {
-  if (def.custom) fillDefaults(object, def.schema);
-}
-
-function identityOf(metadata: KubeObject['metadata']): KubeObject['metadata'] {
-  const { name, namespace, resourceVersion, uid } = metadata;
-  return JSON.parse(
-    JSON.stringify({ name, namespace, resourceVersion, uid }),
-  ) as KubeObject['metadata'];
-}
-
-function carry(next: KubeObject, current: KubeObject, keys: readonly string[]): void {
-  for (const key of keys) {
-    const value = current.metadata[key];
-    if (value === undefined) delete next.metadata[key];
-    else next.metadata[key] = value;
-  }
-}
-
-function countsGeneration(def: ResourceDef): boolean {
-  return def.custom !== undefined || (def.hasStatus && def.group !== '') || def.kind === 'Pod';
-}
-
-function changesDesiredState(def: ResourceDef, before: KubeObject, after: KubeObject): boolean {
-  const desired = (object: KubeObject) => {
-    const { metadata: _metadata, status, ...rest } = object;
-    return def.hasStatus ? rest : { ...rest, status };
-  };
-  return !sameJson(desired(before), desired(after));
-}
-
-const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
-
-function randomSuffix(): string {
-  return Array.from({ length: 5 }, () => suffixAlphabet[randomInt(suffixAlphabet.length)]).join('');
 }

@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { ExecRequest } from './exec/session.ts';
 import { metallbCrds } from './metallb/crds.ts';
@@ -62,7 +62,8 @@ before(async () => {
       execs.push(request);
       return runCommand(request);
     },
-    logs: ({ pod, container, tailLines }) => `${pod} ${container} ${tailLines ?? 'all'}\n`,
+    logs: ({ pod, container, tailLines, follow }) =>
+      follow ? Readable.from(['one\n', 'two\n']) : `${pod} ${container} ${tailLines ?? 'all'}\n`,
   });
   const nowText = new Date().toISOString();
   const labels = { app: 'metallb', component: 'speaker' };
@@ -300,6 +301,10 @@ test('logs, nodes, pods of a node, cordon, api-resources', { skip }, async () =>
   assert.equal(
     (await run(['logs', '-n', 'metallb', 'metallb-speaker-1', '-c', 'frr', '--tail=5'])).out,
     'metallb-speaker-1 frr 5\n',
+  );
+  assert.equal(
+    (await run(['logs', '-f', '-n', 'metallb', 'metallb-speaker-1', '-c', 'frr'])).out,
+    'one\ntwo\n',
   );
   assert.match((await run(['get', 'nodes', '-o', 'wide'])).out, /node1 +Ready .* 192\.168\.1\.32/);
   assert.match((await run(['describe', 'node', 'node1'])).out, /metallb-speaker-1/);

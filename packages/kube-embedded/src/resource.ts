@@ -13,8 +13,7 @@ export type SubresourceName =
   | 'log'
   | 'token'
   | 'binding'
-  | 'eviction'
-  | 'attach';
+  | 'eviction';
 
 export interface ResourceDef {
   group: string;

@@ -645,32 +645,36 @@ test('events are one store with two shapes', async () => {
   );
 });
 
-test('a watcher that does not read is cut off, and nobody else notices', { timeout: 20_000 }, async () => {
-  const { hostname, port } = new URL(server.url);
-  const socket = connect({ host: hostname, port: Number(port), ca: server.caPem });
-  const head = `GET ${maps}?watch=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.adminToken()}\r\n\r\n`;
-  await new Promise<void>((resolve) => socket.on('secureConnect', resolve));
-  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
-  socket.on('error', () => undefined);
-  socket.write(head);
-  await new Promise<void>((resolve) => socket.once('data', () => resolve()));
-  socket.pause();
-  const half = 'x'.repeat(2 * 1024 * 1024);
-  for (let index = 0; index < 20; index += 1) {
-    server.apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'large', namespace: 'default' },
-      data: { a: `${index}${half}` },
-    });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  // Reading again ends in a close: the server has given up on this watcher.
-  socket.resume();
-  await closed;
-  await client.call(`${maps}/large`, { method: 'DELETE' });
-  assert.equal((await client.call('/healthz')).code, 200);
-});
+test(
+  'a watcher that does not read is cut off, and nobody else notices',
+  { timeout: 20_000 },
+  async () => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect({ host: hostname, port: Number(port), ca: server.caPem });
+    const head = `GET ${maps}?watch=true HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.adminToken()}\r\n\r\n`;
+    await new Promise<void>((resolve) => socket.on('secureConnect', resolve));
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    socket.on('error', () => undefined);
+    socket.write(head);
+    await new Promise<void>((resolve) => socket.once('data', () => resolve()));
+    socket.pause();
+    const half = 'x'.repeat(2 * 1024 * 1024);
+    for (let index = 0; index < 20; index += 1) {
+      server.apply({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'large', namespace: 'default' },
+        data: { a: `${index}${half}` },
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // Reading again ends in a close: the server has given up on this watcher.
+    socket.resume();
+    await closed;
+    await client.call(`${maps}/large`, { method: 'DELETE' });
+    assert.equal((await client.call('/healthz')).code, 200);
+  },
+);
 
 test('a further listener serves the same objects under the same certificate', async () => {
   const url = await server.listenOn({ host: '127.0.0.1', port: 0 });

@@ -152,7 +152,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       (segments[0] === 'apis' && segments.length > 3);
     if (!isResource) throw pathNotFound();
     const target = resolveResource(segments, registry);
-    if (target.subresource === 'exec' || target.subresource === 'attach') {
+    if (target.subresource === 'exec') {
       api.get(target.def, target.namespace, target.name);
       throw new ApiError(400, 'BadRequest', 'Upgrade request required');
     }

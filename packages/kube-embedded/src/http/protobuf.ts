@@ -13,7 +13,7 @@ export const protobufType = 'application/vnd.kubernetes.protobuf';
 /** Field names by number, per message; a dash skips a number that is not used. */
 const messages: Record<string, string> = {
   ObjectMeta:
-    'name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers',
+    'name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers - - managedFields',
   OwnerReference: 'kind - name uid apiVersion controller blockOwnerDeletion',
   LabelSelector: 'matchLabels matchExpressions',
   LabelSelectorRequirement: 'key operator values',
@@ -32,7 +32,12 @@ const messages: Record<string, string> = {
     'ports selector clusterIP type externalIPs - sessionAffinity loadBalancerIP loadBalancerSourceRanges externalName externalTrafficPolicy healthCheckNodePort publishNotReadyAddresses sessionAffinityConfig - - ipFamilyPolicy clusterIPs ipFamilies allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution',
   ServicePort: 'name protocol port targetPort nodePort appProtocol',
   ServiceStatus: 'loadBalancer',
-  LoadBalancerStatus: '',
+  LoadBalancerStatus: 'ingress',
+  LoadBalancerIngress: 'ip hostname ipMode',
+  ManagedFieldsEntry: 'manager operation apiVersion time - fieldsType fieldsV1 subresource',
+  Event:
+    'metadata involvedObject reason message source firstTimestamp lastTimestamp count type eventTime - action - reportingComponent reportingInstance',
+  EventSource: 'component host',
   Deployment: 'metadata spec status',
   DeploymentSpec:
     'replicas selector template strategy minReadySeconds revisionHistoryLimit paused - progressDeadlineSeconds',
@@ -84,6 +89,7 @@ const messages: Record<string, string> = {
 
 const models: Record<string, string> = {
   TokenRequest: 'AuthenticationV1TokenRequest',
+  Event: 'CoreV1Event',
 };
 
 /** Optional numbers and booleans for which zero is a statement of its own. */
@@ -103,7 +109,8 @@ export function decodeProtobuf(bytes: Uint8Array): JsonObject {
   const typeMeta = readFields(bytesOf(envelope.get(1)?.[0]));
   const apiVersion = textOf(typeMeta.get(1)?.[0]);
   const kind = textOf(typeMeta.get(2)?.[0]);
-  if (messages[kind] === undefined) throw unsupported(`${apiVersion} ${kind}`);
+  if (messages[kind] === undefined || (kind === 'Event' && apiVersion !== 'v1'))
+    throw unsupported(`${apiVersion} ${kind}`);
   const schema = builtinReference(models[kind] ?? `V1${kind}`);
   return { apiVersion, kind, ...decodeMessage(bytesOf(envelope.get(2)?.[0]), schema, kind) };
 }
@@ -129,6 +136,7 @@ function decodeMessage(bytes: Uint8Array, schema: Schema | undefined, message: s
 function decodeField(values: WireValue[], schema: Schema | undefined, name: string): unknown {
   const resolved = resolveSchema(schema);
   const last = values.at(-1);
+  if (name === 'fieldsV1') return decodeFields(bytesOf(last));
   if (resolved?.['x-kubernetes-int-or-string']) return decodeIntOrString(bytesOf(last));
   if (resolved?.format === 'date-time') return decodeTime(bytesOf(last));
   switch (resolved?.type) {
@@ -178,6 +186,15 @@ function decodeMap(values: WireValue[], schema: Schema, name: string): JsonObjec
       ];
     }),
   );
+}
+
+/** FieldsV1 is a message around JSON text. */
+function decodeFields(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(readFields(bytes).get(1)?.[0])) as unknown;
+  } catch {
+    throw badRequest('managedFields do not hold JSON');
+  }
 }
 
 function decodeIntOrString(bytes: Uint8Array): number | string {
