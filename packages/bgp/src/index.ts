@@ -26,6 +26,7 @@ export * from './wire/attribute-encode.ts';
 export { ATTRIBUTE_TABLE, attributeRow } from './wire/attribute-table.ts';
 export type { AttributeRow, EncodeContext } from './wire/attribute-table.ts';
 export { CAPABILITY_TABLE, NO_CAPABILITIES } from './wire/capabilities.ts';
+export * from './wire/capability-set.ts';
 export * from './wire/constants.ts';
 export * from './wire/error-texts.ts';
 export * from './wire/family.ts';

@@ -115,7 +115,7 @@ export function loseSession(step: Step, reason: DownReason): void {
     return;
   }
   endSession(step, reason);
-  endInstance(step, { reason, then: 'restart', error: false });
+  endInstance(step, { reason, after: 'restart', error: false });
 }
 
 /** When no connection is left or pending, the next attempt is scheduled. */

@@ -57,7 +57,7 @@ export interface Ending {
   readonly notification?: Notification;
   /** Sent on this connection only; the others get Cease. */
   readonly on?: ConnectionRole;
-  readonly then: 'restart' | 'disable' | 'stay';
+  readonly after: 'restart' | 'disable' | 'stay';
   /** Counts as an error: the restart waits, longer each time. */
   readonly error: boolean;
   readonly reset?: boolean;
@@ -85,9 +85,9 @@ export function endInstance(step: Step, ending: Ending): void {
   remember(step, reason);
   log(step, 'events', 'Down');
   if (ending.error) growErrorDelay(step);
-  const then = ending.error && state.config.disableAfterError ? 'disable' : ending.then;
-  step.actions.push({ kind: 'instanceStopped', reason, then });
-  if (then !== 'restart') {
+  const after = ending.error && state.config.disableAfterError ? 'disable' : ending.after;
+  step.actions.push({ kind: 'instanceStopped', reason, after });
+  if (after !== 'restart') {
     state.phase = 'down';
     state.changedMs = step.nowMs;
     return;
@@ -143,7 +143,7 @@ export function failConnection(
     state.lastError = { reason, atMs: step.nowMs };
     return;
   }
-  endInstance(step, { reason, notification, on: role, then: 'restart', error: true });
+  endInstance(step, { reason, notification, on: role, after: 'restart', error: true });
 }
 
 /** The engine's wish. */
@@ -159,7 +159,7 @@ export function stopInstance(step: Step, stop: StopReason): void {
     endInstance(step, {
       reason,
       notification: notificationOf(stop),
-      then: restart ? 'restart' : 'disable',
+      after: restart ? 'restart' : 'disable',
       error: restart,
     });
     return;
@@ -172,7 +172,7 @@ export function stopInstance(step: Step, stop: StopReason): void {
   endInstance(step, {
     reason,
     ...(!silent && { notification: notificationOf(stop) }),
-    then: 'stay',
+    after: 'stay',
     error: false,
   });
 }

@@ -229,7 +229,7 @@ function onNotification(step: Step, role: ConnectionRole, received: Received): v
     !state.withoutCapabilities;
   endInstance(step, {
     reason,
-    then: disable ? 'disable' : 'restart',
+    after: disable ? 'disable' : 'restart',
     error: !isCease(code) && !plainRetry,
   });
   if (plainRetry) state.withoutCapabilities = true;

@@ -6,12 +6,12 @@ import { err, ok } from '@rookery/net';
 import type { Family, Result } from '@rookery/net';
 import { AS_TRANS, CAPABILITY, ERROR, OPEN_ERROR } from '../wire/constants.ts';
 import { NO_CAPABILITIES, encodeCapabilities } from '../wire/capabilities.ts';
+import type { CapabilitySet } from '../wire/capability-set.ts';
 import { FAMILIES } from '../wire/family.ts';
 import { NO_DATA } from '../wire/fault.ts';
 import type { Notification } from '../wire/fault.ts';
 import type { DecodedOpen, Open } from '../wire/open.ts';
 import type {
-  CapabilitySet,
   Endpoints,
   Negotiated,
   NegotiatedFamily,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatHex } from '@rookery/net';
 import { NO_CAPABILITIES } from '../wire/capabilities.ts';
+import type { CapabilitySet } from '../wire/capability-set.ts';
 import { NO_DATA } from '../wire/fault.ts';
 import { encodeKeepalive } from '../wire/frame-message.ts';
 import { encodeNotification, hardReset } from '../wire/notification.ts';
@@ -8,7 +10,7 @@ import { encodeOpen } from '../wire/open.ts';
 import { encodeEndOfRib } from '../wire/update-encode.ts';
 import { birdSessionState, negotiatedOf, peerTimers } from './peer-state.ts';
 import { ENDPOINTS, Lone, configFor, identityFor, kindsOf, logsOf, sentOf } from './test-peers.ts';
-import type { CapabilitySet, Retention, SessionAction, SessionConfig } from './types.ts';
+import type { Retention, SessionAction, SessionConfig } from './types.ts';
 
 const CAPABILITIES: CapabilitySet = {
   ...NO_CAPABILITIES,
@@ -44,8 +46,7 @@ function refusal(config: Partial<SessionConfig>, open: Uint8Array): string | und
   const actions = lone.message('incoming', open);
   const sent = actions.find((action) => action.kind === 'sendMessage');
   if (sent?.kind !== 'sendMessage' || sent.bytes[18] !== 3) return undefined;
-  const data = [...sent.bytes.slice(21)].map((octet) => octet.toString(16).padStart(2, '0'));
-  return `${sent.bytes[19]}/${sent.bytes[20]} ${data.join('')}`.trim();
+  return `${sent.bytes[19]}/${sent.bytes[20]} ${formatHex(sent.bytes, 21)}`.trim();
 }
 
 test('an OPEN is refused for what is wrong with it', () => {
@@ -199,7 +200,7 @@ test('disable after error leaves the instance down', () => {
   const lone = establish({ disableAfterError: true });
   lone.message('incoming', encodeNotification({ code: 3, subcode: 1, data: NO_DATA }));
   const last = lone.actions.findLast(({ kind }) => kind === 'instanceStopped');
-  assert.ok(last?.kind === 'instanceStopped' && last.then === 'disable');
+  assert.ok(last?.kind === 'instanceStopped' && last.after === 'disable');
   assert.equal(lone.state.phase, 'down');
 });
 

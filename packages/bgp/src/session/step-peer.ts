@@ -137,7 +137,7 @@ function onNeighborLost(step: Step, because: 'neighbor' | 'link'): void {
     because,
   };
   const notification = ceaseNotification(CEASE.unspecific);
-  endInstance(step, { reason, notification, then: 'restart', error: false });
+  endInstance(step, { reason, notification, after: 'restart', error: false });
 }
 
 function onNeighborFound(step: Step): void {
@@ -159,7 +159,7 @@ function onBfdDown(step: Step): void {
     return;
   }
   const notification = ceaseNotification(CEASE.bfdDown);
-  endInstance(step, { reason, notification, then: 'restart', error: true });
+  endInstance(step, { reason, notification, after: 'restart', error: true });
 }
 
 function onUpdateRejected(

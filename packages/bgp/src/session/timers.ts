@@ -88,5 +88,5 @@ function expireSendHold(step: Step, role: ConnectionRole): void {
     closeConnection(step, role, true);
     return;
   }
-  endInstance(step, { reason, notification, on: role, then: 'restart', error: true, reset: true });
+  endInstance(step, { reason, notification, on: role, after: 'restart', error: true, reset: true });
 }

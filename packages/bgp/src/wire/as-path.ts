@@ -1,8 +1,8 @@
 // AS_PATH on the wire and as a value: segments (RFC 4271 §4.3, RFC 5065 §3), four-octet numbers and
 // the merge with AS4_PATH (RFC 6793 §4.2), and the few questions that decision and policy ask.
 
-import { ByteWriter, err, ok, readU16, readU32 } from '@rookery/net';
-import type { Result } from '@rookery/net';
+import { err, ok, readU16, readU32 } from '@rookery/net';
+import type { ByteWriter, Result } from '@rookery/net';
 import { AS_TRANS, UPDATE_ERROR } from './constants.ts';
 import { SEGMENT } from './path-attributes.ts';
 import type { AsPathSegment, SegmentType } from './path-attributes.ts';

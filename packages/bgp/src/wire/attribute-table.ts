@@ -3,15 +3,8 @@
 // 4360, 4456, 6793, 7311, 8092, 9234; reactions RFC 7606 §7. MP_REACH_NLRI and MP_UNREACH_NLRI are
 // structure rather than value and live in attribute-decode.ts.
 
-import {
-  ByteWriter,
-  addressFromBytes,
-  addressToBytes,
-  formatV4,
-  readU16,
-  readU32,
-} from '@rookery/net';
-import type { IpAddress } from '@rookery/net';
+import { addressFromBytes, addressToBytes, formatV4, readU16, readU32 } from '@rookery/net';
+import type { ByteWriter, IpAddress } from '@rookery/net';
 import { AS_TRANS, ATTRIBUTE, FLAG, UPDATE_ERROR } from './constants.ts';
 import { as4PathOf, decodeAsPath, needsAs4, writeAsPath } from './as-path.ts';
 import type { Reaction } from './fault.ts';

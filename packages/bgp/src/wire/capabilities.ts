@@ -13,7 +13,7 @@ import {
 import type { Family } from '@rookery/net';
 import { CAPABILITY } from './constants.ts';
 import { afiSafiOf, familyOfAfiSafi } from './family.ts';
-import type { CapabilitySet } from '../session/types.ts';
+import type { CapabilitySet } from './capability-set.ts';
 
 export type CapabilityDraft = { -readonly [K in keyof CapabilitySet]: CapabilitySet[K] };
 

@@ -9,7 +9,7 @@ import { NO_CAPABILITIES } from './capabilities.ts';
 import { FrameReader } from './frame-reader.ts';
 import { decodeOpen, encodeOpen } from './open.ts';
 import type { DecodedOpen } from './open.ts';
-import type { CapabilitySet } from '../session/types.ts';
+import type { CapabilitySet } from './capability-set.ts';
 
 const MARKER = 'ffffffffffffffffffffffffffffffff';
 const SAMPLES = {

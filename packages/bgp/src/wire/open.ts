@@ -17,7 +17,7 @@ import { AS_TRANS, ERROR, HEADER_LENGTH, MESSAGE, OPEN_ERROR } from './constants
 import { NO_DATA } from './fault.ts';
 import type { Notification } from './fault.ts';
 import { frameMessage } from './frame-message.ts';
-import type { CapabilitySet } from '../session/types.ts';
+import type { CapabilitySet } from './capability-set.ts';
 
 export interface Open {
   /** The four-octet AS when capability 65 tells it, else the two-octet field. */

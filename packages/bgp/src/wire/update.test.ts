@@ -54,7 +54,7 @@ function split(bytes: Uint8Array): UpdateSections {
 function prefixes(batch: NlriBatch, family: Family): string[] {
   const stride = family === 'ipv4' ? 1 : 4;
   return Array.from({ length: batch.count }, (_, i) => {
-    const words = [...batch.words.slice(i * stride, (i + 1) * stride)].map((word) => word >>> 0);
+    const words = Array.from(batch.words.slice(i * stride, (i + 1) * stride), (word) => word >>> 0);
     assert.equal(
       formatPrefix(words, batch.lengths[i]!),
       `${formatWords(words)}/${batch.lengths[i]}`,
@@ -395,7 +395,7 @@ test('prefixes survive encoding, host bits do not', () => {
         );
         if (addPath) {
           assert.deepEqual(
-            [...back.pathIds.slice(0, back.count)].map((id) => id >>> 0),
+            Array.from(back.pathIds.slice(0, back.count), (id) => id >>> 0),
             list.map((entry) => entry.id),
           );
         }
