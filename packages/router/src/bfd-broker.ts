@@ -106,7 +106,7 @@ export class BfdBroker {
         entry.everUp = true;
         entry.upEvents++;
       } else if (before === 'Up') entry.downEvents++;
-      for (const client of [...entry.clients]) client.bfdChanged(fact.state, before);
+      for (const client of Array.from(entry.clients)) client.bfdChanged(fact.state, before);
     }
   }
 

@@ -127,11 +127,11 @@ export class RouteTable {
       read += count;
     }
     if (read === 0) return 0;
-    for (const watched of [...this.#watched.values()]) {
+    for (const watched of Array.from(this.#watched.values())) {
       const found = this.resolveNexthop(watched.address);
       if (sameResolution(found, watched.found)) continue;
       watched.found = found;
-      for (const listener of [...watched.listeners]) listener();
+      for (const listener of Array.from(watched.listeners)) listener();
     }
     return read;
   }

@@ -201,7 +201,7 @@ export class Router implements Engine {
       protocol.message = message;
       protocol.disabled = false;
       this.log('info', `Enabling protocol ${protocol.name}`);
-      if (protocol.state === 'down') protocol.start();
+      if (protocol.state === 'down') this.#startAdded(protocol);
       return 'done';
     });
   }
@@ -493,7 +493,7 @@ export class Router implements Engine {
   #replaceInterfaces(interfaces: readonly InterfaceFact[]): void {
     const events = this.interfaces.replace(interfaces, this.nowMs);
     if (events.length === 0) return;
-    for (const protocol of [...this.#protocols]) {
+    for (const protocol of this.#protocols.slice()) {
       if (!protocol.running) continue;
       this.#guard(protocol, () => {
         for (const event of events) protocol.onInterface(event);
@@ -512,7 +512,7 @@ export class Router implements Engine {
     }
     const idChanged = before.routerId !== config.routerId && config.routerId !== undefined;
     const wanted = new Map(config.protocols.map((c) => [c.name, c]));
-    for (const protocol of [...this.#protocols]) {
+    for (const protocol of this.#protocols.slice()) {
       if (protocol instanceof BgpProtocol && protocol.parent) continue;
       const next = wanted.get(protocol.name);
       wanted.delete(protocol.name);
@@ -639,7 +639,7 @@ export class Router implements Engine {
       this.log('fatal', 'Shutdown completed');
       this.stopped = true;
     };
-    for (const protocol of [...this.#protocols]) {
+    for (const protocol of this.#protocols.slice()) {
       waiting++;
       protocol.disabled = true;
       this.#guard(protocol, () => protocol.shutdown(reason, down));
@@ -655,7 +655,7 @@ export class Router implements Engine {
   ): ProtocolOutcome[] {
     this.nowMs = Math.max(this.nowMs, nowMs);
     const outcomes: ProtocolOutcome[] = [];
-    for (const protocol of [...this.#protocols]) {
+    for (const protocol of this.#protocols.slice()) {
       if (!names.includes(protocol.name)) continue;
       let outcome: ProtocolOutcome['outcome'] = 'not up';
       this.#guard(protocol, () => {

@@ -64,7 +64,7 @@ export class SimHost {
 
   /** Plugs an interface into a segment; an interface of the same name is replaced. */
   plug(fact: InterfaceFact, segment: string): void {
-    this.#ports = [...this.#ports.filter((p) => p.interface.name !== fact.name)];
+    this.#ports = this.#ports.filter((p) => p.interface.name !== fact.name);
     this.#ports.push({ interface: fact, segment });
     this.#ports.sort((a, b) => a.interface.ifindex - b.interface.ifindex);
     this.#notify();
@@ -343,6 +343,12 @@ export class SimStream {
     this.#network.clock.after(this.#network.qualityOf(segment).delayMs, () =>
       this.#peer!.#abort('ECONNRESET', 'Connection reset by peer'),
     );
+  }
+
+  /** The machine lost its memory: nobody is told, and what arrives later is answered with RST. */
+  vanish(): void {
+    this.#closed = true;
+    this.#queue.length = 0;
   }
 
   #transmit(): void {

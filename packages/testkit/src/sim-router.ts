@@ -95,6 +95,8 @@ export class SimRouter {
   /** SIGKILL: the kernel closes the sockets; routes stay where they are. */
   kill(): void {
     this.#stop();
+    for (const attempt of this.#connecting.values()) attempt.cancel();
+    this.#connecting.clear();
     for (const stream of this.#streams.values()) stream.close(false);
     for (const listener of this.#listeners.values()) listener.close();
     this.#streams.clear();
@@ -105,6 +107,9 @@ export class SimRouter {
   powerOff(): void {
     this.#stop();
     this.host.setPower(false);
+    for (const stream of this.#streams.values()) stream.vanish();
+    for (const attempt of this.#connecting.values()) attempt.cancel();
+    this.#connecting.clear();
     for (const listener of this.#listeners.values()) listener.close();
     this.#streams.clear();
     this.#listeners.clear();

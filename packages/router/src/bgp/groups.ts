@@ -29,7 +29,8 @@ import type { ExportRules, SourceClass } from './export-rules.ts';
 export interface GroupClient {
   readonly protocol: Protocol;
   readonly channel: Channel;
-  readonly traced: boolean;
+  /** Somebody wants lines about exported routes. */
+  traced(): boolean;
   /** Octets that the socket may be given now. */
   sendRoom(): number;
   /** Whole messages, some of them UPDATEs; one buffer is written to many sockets. */
@@ -250,7 +251,7 @@ export class BgpGroup implements ExportSink {
 
   /** Whether anybody wants export lines may have changed. */
   retrace(): void {
-    this.exporter.traced = [...this.memberships].some((m) => m.client.traced);
+    this.exporter.traced = [...this.memberships].some((m) => m.client.traced());
   }
 
   /** All members changed to these needs: sends what differs. */
@@ -384,7 +385,7 @@ export class BgpGroup implements ExportSink {
 
   #trace(event: ExportEvent, net: number, attributes: number, source: number): void {
     for (const { client } of this.memberships) {
-      if (!client.traced) continue;
+      if (!client.traced()) continue;
       const own = source !== 0 && source === client.channel.source;
       client.channel.traceExport(own ? 'rejected by protocol' : event, net, attributes);
     }

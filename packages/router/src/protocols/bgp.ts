@@ -92,6 +92,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   readonly #timer: Timer;
   #dynamicCount = 0;
   #listening = false;
+  #vanishing = false;
 
   constructor(engine: Engine, config: BgpConfig, parent?: BgpProtocol) {
     super(engine, config);
@@ -351,6 +352,25 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const deadline = peerDeadline(this.peer);
     if (deadline === undefined) this.#timer.clear();
     else this.#timer.set(deadline);
+    if (this.parent) this.#vanishWhenIdle();
+  }
+
+  /** A dynamic instance lives as long as its connection, or as routes are kept for its return. */
+  #vanishWhenIdle(): void {
+    if (this.#vanishing || !this.#isIdle()) return;
+    this.#vanishing = true;
+    const timer = this.engine.timers.create(this, () => {
+      this.#vanishing = false;
+      // It may have been given its first connection meanwhile.
+      if (this.#isIdle()) this.shutdown({ kind: 'removed' }, () => this.engine.forget(this));
+    });
+    timer.set(this.engine.nowMs);
+  }
+
+  #isIdle(): boolean {
+    const { incoming, outgoing } = this.#wires;
+    if (incoming || outgoing || this.#knocking || !this.running) return false;
+    return this.families.every((family) => family.stale === 'no');
   }
 
   #perform(action: SessionAction): void {
@@ -388,7 +408,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       case 'instanceStopping':
         return this.setState('stop');
       case 'instanceStopped':
-        return this.#instanceStopped(action.reason, action.then);
+        return this.#instanceStopped(action.reason, action.after);
       case 'updateReceived':
         return this.#updateReceived(action.bytes, action.start, action.end);
       case 'refreshReceived':
@@ -599,11 +619,6 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.flush();
       return;
     }
-    if (this.parent) {
-      // A dynamic instance lives as long as its session.
-      this.shutdown({ kind: 'removed' }, () => this.engine.forget(this));
-      return;
-    }
     this.setState('flush');
     this.setState('down');
     this.trace('states', 'Starting');
@@ -657,6 +672,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   #dropStale(family: BgpFamily): void {
     if (family.stale === 'no') return;
     this.#forgetStale(family);
+    if (this.parent) this.#vanishWhenIdle();
     const { channel } = family;
     if (channel.source === 0) return;
     if (this.state === 'up' && family.negotiated) channel.sweep(channel.source, () => {});
@@ -803,18 +819,13 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #clientFor(family: BgpFamily): GroupClient {
-    const protocol = this;
     return {
       protocol: this,
       channel: family.channel,
-      get traced() {
-        const { flags } = family.channel;
-        return flags.routes || flags.filters;
-      },
+      traced: () => family.channel.flags.routes || family.channel.flags.filters,
       sendRoom: () =>
         SEND_LIMIT - (this.#wires[this.peer.established ?? 'outgoing']?.queuedBytes ?? SEND_LIMIT),
-      sendUpdates: (buffers, messages, endOfRib) =>
-        protocol.#sendUpdates(buffers, messages, endOfRib),
+      sendUpdates: (buffers, messages, endOfRib) => this.#sendUpdates(buffers, messages, endOfRib),
       moved: (membership) => {
         family.membership = membership;
       },
