@@ -7,3 +7,15 @@ export * from './state/control-state.ts';
 export type { VtyEnvironment } from './vtysh/context.ts';
 export { VTY_STATUS, vtyReply } from './vtysh/vty-reply.ts';
 export type { VtyReply } from './vtysh/vty-reply.ts';
+export { controlState } from './state/control-state.ts';
+export type {
+  BfdSessionState,
+  ControlState,
+  InterfaceState,
+  KernelRouteState,
+  KernelSyncState,
+  NetworkState,
+  ProtocolSummary,
+  RouteState,
+} from './state/control-state.ts';
+export type { SessionState } from './state/session-state.ts';
