@@ -7,18 +7,20 @@ import { performance } from 'node:perf_hooks';
 import { openPlatform } from '@rookery/linux';
 import type { Platform } from '@rookery/linux';
 import { Router } from '@rookery/router';
-import type { Order, RouterConfig } from '@rookery/router';
+import type { Fact, Order, RouterConfig } from '@rookery/router';
 import { describeBug, EngineLoop } from './daemon.ts';
 import type { Logging } from './logging.ts';
 import { rookeryVersion } from './version.ts';
 
 export interface EngineHostOptions {
   readonly config: RouterConfig;
-  readonly logging: Logging;
+  readonly logging: Pick<Logging, 'write'>;
   /** RFC 4724: the kernel kept forwarding while we were away. */
   readonly recovering?: boolean;
   /** After each turn of the engine. */
   readonly onTurn: () => void;
+  /** Sees every fact before the engine does. */
+  readonly onFact?: (fact: Fact, nowMs: number) => void;
 }
 
 export interface EngineHost {
@@ -56,6 +58,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
     log,
     nowMs,
     onTurn: options.onTurn,
+    ...(options.onFact === undefined ? {} : { onFact: options.onFact }),
   });
   return {
     router,

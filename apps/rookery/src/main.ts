@@ -13,6 +13,14 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: "run a router from a bird.conf; takes BIRD's options",
     load: () => import('./router.ts'),
   },
+  controller: {
+    summary: 'give addresses to Services, in the place of MetalLB',
+    load: () => import('./controller.ts'),
+  },
+  speaker: {
+    summary: "announce Services to routers from a node, in the place of MetalLB's speaker",
+    load: () => import('./speaker.ts'),
+  },
   birdc: {
     summary: 'the console of a router, in the words of birdc',
     load: () => import('./birdc.ts'),
