@@ -312,6 +312,12 @@ export class SimStream {
     peer.#peer = this;
   }
 
+  #other(): SimStream {
+    const peer = this.#peer;
+    if (!peer) throw new Error('a stream without a peer');
+    return peer;
+  }
+
   set events(events: StreamEvents) {
     this.#events = events;
   }
@@ -341,7 +347,7 @@ export class SimStream {
     const segment = this.#network.path(this.#from, this.#to);
     if (segment === undefined) return;
     this.#network.clock.after(this.#network.qualityOf(segment).delayMs, () =>
-      this.#peer!.#abort('ECONNRESET', 'Connection reset by peer'),
+      this.#other().#abort('ECONNRESET', 'Connection reset by peer'),
     );
   }
 
@@ -383,7 +389,7 @@ export class SimStream {
         }
         for (const item of burst) {
           if (item) this.queuedBytes -= item.length;
-          this.#peer!.#deliver(item);
+          this.#other().#deliver(item);
         }
         this.onDrained?.();
         attempt(RETRANSMIT_MIN_MS);
@@ -399,7 +405,7 @@ export class SimStream {
     }
     if (this.#closed) {
       // Data for a socket that is gone is answered with RST.
-      if (item) this.#peer!.#abort('ECONNRESET', 'Connection reset by peer');
+      if (item) this.#other().#abort('ECONNRESET', 'Connection reset by peer');
       return;
     }
     if (item) this.#events.received(item);
