@@ -37,7 +37,7 @@ export class EngineView implements RouterView {
       routerId: router.routerId,
       hostname: router.config.hostname ?? router.hostname,
       version: router.version,
-      nowMs: router.nowMs,
+      nowMs: router.presentMs,
       wallOffsetMs: router.wallOffsetMs,
       startedMs: router.startedAtMs,
       reconfiguredMs: router.reconfiguredAtMs,

@@ -28,6 +28,8 @@ export type ConnectionFact = Extract<Fact, { readonly connection: ConnectionId }
 export interface Engine {
   /** The time of the fact, tick or command that is being handled. */
   readonly nowMs: number;
+  /** The present, for views. */
+  readonly presentMs: number;
   /** 0 ≤ x < 1, from the generator given to the engine. */
   readonly random: () => number;
   readonly timers: Timers;

@@ -53,6 +53,11 @@ export interface RouterOptions {
   readonly wallClockMs: number;
   /** What `show status` of the control API calls us. */
   readonly version?: string;
+  /**
+   * The present on the engine's clock, for views: consoles read them between steps, and a quiet
+   * router may not have stepped for a minute. Absent: the time of the last step.
+   */
+  readonly presentMs?: () => number;
   /** RFC 4724 §4.1: we restarted and the kernel kept forwarding (`-R`). */
   readonly recovering?: boolean;
 }
@@ -90,6 +95,7 @@ export class Router implements Engine {
   readonly #tables = new Map<string, RouteTable>();
   readonly #roaTables = new Map<string, RoaTable>();
   #protocols: Protocol[] = [];
+  readonly #present: (() => number) | undefined;
   #orders: Order[] = [];
   #nextId = 1;
   #booted = false;
@@ -110,6 +116,7 @@ export class Router implements Engine {
     this.wallOffsetMs = options.wallClockMs - options.startedAtMs;
     this.config = options.config;
     this.recovering = options.recovering ?? false;
+    this.#present = options.presentMs;
     this.#stores = createStores(Math.floor(options.random() * 0x7fffffff));
     const order = (o: Order): void => this.order(o);
     const log = (c: LogClass, t: string): void => this.log(c, t);
@@ -264,6 +271,11 @@ export class Router implements Engine {
   get state(): DaemonState {
     if (this.#stopping) return 'shutting down';
     return this.#reconfiguring > 0 ? 'reconfiguring' : 'running';
+  }
+
+  /** See `RouterOptions.presentMs`. */
+  get presentMs(): number {
+    return Math.max(this.nowMs, this.#present?.() ?? this.nowMs);
   }
 
   /** In order of the configuration, dynamic ones behind the one that made them. */

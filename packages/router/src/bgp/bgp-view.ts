@@ -20,7 +20,7 @@ const ROLE_NAMES = ['provider', 'rs_server', 'rs_client', 'customer', 'peer'] as
 
 export function bgpView(protocol: BgpProtocol): BgpView {
   const { config, peer, engine } = protocol;
-  const { nowMs } = engine;
+  const nowMs = engine.presentMs;
   const negotiated = negotiatedOf(peer);
   const shown = negotiated ?? protocol.lastNegotiated;
   const { traffic } = peer;
