@@ -40,6 +40,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
     config,
     hostname: config.hostname ?? hostname(),
     random: Math.random,
+    presentMs: nowMs,
     startedAtMs: nowMs(),
     wallClockMs: Date.now(),
     version: rookeryVersion,
