@@ -25,10 +25,13 @@ const FREE_LENGTH = 255;
 const STICKY_REFS = 65_535;
 const MIGRATE_PER_INSERT = 16;
 const TWO_32 = 2 ** 32;
-const MAX_LOAD = 0.8;
+const MAX_LOAD = 0.75;
+/** Moving an entry costs a cache miss, an empty slot four octets. */
+const GROWTH = 3;
 const NET_BITS = 26;
 const NET_MASK = 2 ** NET_BITS - 1;
-/** Second element of a slot of the old hash whose net has moved or gone; the first stays. */
+const TAG_MASK = 63;
+/** A slot of the old hash whose net has moved or gone. */
 const TOMBSTONE = -1;
 
 export class PrefixStore {
@@ -45,8 +48,8 @@ export class PrefixStore {
   /** Head of the list of free numbers, linked through the first word; -1 when empty. */
   #free = -1;
   /**
-   * Two elements per hash slot. IPv4: the word, then length and net number + 1 (6 and 26 bits), so
-   * that a probe touches one cache line. IPv6: the hash, then net number + 1. 0, 0 is empty.
+   * Per hash slot: six bits of the hash and net number + 1, 0 when empty. The bits spare most looks
+   * at the columns; four octets per slot keep the hash in the cache, which is what counts.
    */
   #slots: Int32Array;
   /** Slots per 2^32: maps a hash to its home, in order, for any number of slots. */
@@ -67,7 +70,7 @@ export class PrefixStore {
     this.#lengths = new Uint8Array(nets);
     this.#refs = new Uint16Array(nets);
     const slots = Math.ceil(nets / MAX_LOAD);
-    this.#slots = new Int32Array(slots * 2);
+    this.#slots = new Int32Array(slots);
     this.#ratio = slots / TWO_32;
   }
 
@@ -88,14 +91,18 @@ export class PrefixStore {
   intern4(word: number, length: number): number {
     const key = word | 0;
     const hash = hash4(key, length, this.#seed);
+    const tag = hash & TAG_MASK;
     const slots = this.#slots;
     const end = slots.length;
-    let i = (((hash >>> 0) * this.#ratio) | 0) * 2;
+    let i = ((hash >>> 0) * this.#ratio) | 0;
     for (;;) {
-      const entry = slots[i + 1]!;
+      const entry = slots[i]!;
       if (entry === 0) break;
-      if (slots[i] === key && entry >>> NET_BITS === length) return (entry & NET_MASK) - 1;
-      i += 2;
+      if (entry >>> NET_BITS === tag) {
+        const net = (entry & NET_MASK) - 1;
+        if (this.#words[net] === key && this.#lengths[net] === length) return net;
+      }
+      i++;
       if (i === end) i = 0;
     }
     if (this.#oldSlots !== undefined) {
@@ -104,11 +111,10 @@ export class PrefixStore {
     }
     const net = this.#create(length);
     this.#words[net] = key;
-    if (this.#oldSlots === undefined && this.#size * 2 <= end * MAX_LOAD) {
-      slots[i] = key;
-      slots[i + 1] = (length << NET_BITS) | (net + 1);
+    if (this.#oldSlots === undefined && this.#size <= end * MAX_LOAD) {
+      slots[i] = (tag << NET_BITS) | (net + 1);
     } else {
-      this.#insert(key, (length << NET_BITS) | (net + 1), hash);
+      this.#insert(net, hash);
     }
     return net;
   }
@@ -124,7 +130,7 @@ export class PrefixStore {
     this.#words[at + 1] = b;
     this.#words[at + 2] = c;
     this.#words[at + 3] = d;
-    this.#insert(hash, net + 1, hash);
+    this.#insert(net, hash);
     return net;
   }
 
@@ -321,47 +327,47 @@ export class PrefixStore {
     this.#refs = growUint16(this.#refs, capacity);
   }
 
-  #insert(tag: number, entry: number, hash: number): void {
+  #insert(net: number, hash: number): void {
     if (this.#oldSlots !== undefined) this.#migrate();
-    else if (this.#size * 2 > this.#slots.length * MAX_LOAD) this.#startMigration();
-    place(this.#slots, this.#ratio, tag, entry, hash);
+    else if (this.#size > this.#slots.length * MAX_LOAD) this.#startMigration();
+    place(this.#slots, this.#ratio, net, hash);
   }
 
   #startMigration(): void {
     this.#oldSlots = this.#slots;
     this.#oldRatio = this.#ratio;
     this.#migrated = 0;
-    const slots = Math.ceil((this.#oldSlots.length / 2) * 1.6);
-    this.#slots = new Int32Array(slots * 2);
+    const slots = this.#oldSlots.length * GROWTH;
+    this.#slots = new Int32Array(slots);
     this.#ratio = slots / TWO_32;
     this.#migrate();
   }
 
   #migrate(): void {
     const old = this.#oldSlots!;
-    const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT * 2);
-    for (let i = this.#migrated; i < end; i += 2) {
-      const entry = old[i + 1]!;
+    const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT);
+    for (let i = this.#migrated; i < end; i++) {
+      const entry = old[i]!;
       if (entry === 0 || entry === TOMBSTONE) continue;
-      place(this.#slots, this.#ratio, old[i]!, entry, this.#hashOfSlot(old[i]!, entry));
+      const net = (entry & NET_MASK) - 1;
+      place(this.#slots, this.#ratio, net, this.#hashOf(net));
       // Probes of the old hash go on behind it, but must not find it twice.
-      old[i + 1] = TOMBSTONE;
+      old[i] = TOMBSTONE;
     }
     this.#migrated = end;
     if (end === old.length) this.#oldSlots = undefined;
   }
 
   #remove(net: number): void {
-    const length = this.#lengths[net]!;
     const hash = this.#hashOf(net);
-    const entry = this.width === 1 ? (length << NET_BITS) | (net + 1) : net + 1;
+    const entry = entryOf(net, hash);
     if (!this.#unlink(entry, hash) && this.#oldSlots !== undefined) {
       const old = this.#oldSlots;
-      let i = (((hash >>> 0) * this.#oldRatio) | 0) * 2;
-      while (old[i + 1] !== 0 && old[i + 1] !== entry) i = i + 2 === old.length ? 0 : i + 2;
-      if (old[i + 1] === entry) old[i + 1] = TOMBSTONE;
+      let i = ((hash >>> 0) * this.#oldRatio) | 0;
+      while (old[i] !== 0 && old[i] !== entry) i = i + 1 === old.length ? 0 : i + 1;
+      if (old[i] === entry) old[i] = TOMBSTONE;
     }
-    this.#perLength[length]!--;
+    this.#perLength[this.#lengths[net]!]!--;
     this.#lengths[net] = FREE_LENGTH;
     this.#words[net * this.width] = this.#free;
     this.#free = net;
@@ -372,29 +378,27 @@ export class PrefixStore {
   #unlink(entry: number, hash: number): boolean {
     const slots = this.#slots;
     const end = slots.length;
-    let gap = (((hash >>> 0) * this.#ratio) | 0) * 2;
-    while (slots[gap + 1] !== entry) {
-      if (slots[gap + 1] === 0) return false;
-      gap = gap + 2 === end ? 0 : gap + 2;
+    let gap = ((hash >>> 0) * this.#ratio) | 0;
+    while (slots[gap] !== entry) {
+      if (slots[gap] === 0) return false;
+      gap = gap + 1 === end ? 0 : gap + 1;
     }
-    for (let i = gap + 2 === end ? 0 : gap + 2; slots[i + 1] !== 0; i = i + 2 === end ? 0 : i + 2) {
-      const home = (((this.#hashOfSlot(slots[i]!, slots[i + 1]!) >>> 0) * this.#ratio) | 0) * 2;
+    let i = gap;
+    for (;;) {
+      i = i + 1 === end ? 0 : i + 1;
+      const other = slots[i]!;
+      if (other === 0) break;
+      const home = ((this.#hashOf((other & NET_MASK) - 1) >>> 0) * this.#ratio) | 0;
       // The entry may move into the gap only when its home is not between the gap and itself.
       const fromHome = i >= home ? i - home : i - home + end;
       const fromGap = i >= gap ? i - gap : i - gap + end;
       if (fromHome >= fromGap) {
-        slots[gap] = slots[i]!;
-        slots[gap + 1] = slots[i + 1]!;
+        slots[gap] = other;
         gap = i;
       }
     }
     slots[gap] = 0;
-    slots[gap + 1] = 0;
     return true;
-  }
-
-  #hashOfSlot(tag: number, entry: number): number {
-    return this.width === 1 ? hash4(tag, entry >>> NET_BITS, this.#seed) : tag;
   }
 
   #hashOf(net: number): number {
@@ -406,12 +410,14 @@ export class PrefixStore {
   }
 
   #probe4(slots: Int32Array, ratio: number, key: number, length: number, hash: number): number {
+    const tag = hash & TAG_MASK;
     const end = slots.length;
-    for (let i = (((hash >>> 0) * ratio) | 0) * 2; ; i = i + 2 === end ? 0 : i + 2) {
-      const entry = slots[i + 1]!;
+    for (let i = ((hash >>> 0) * ratio) | 0; ; i = i + 1 === end ? 0 : i + 1) {
+      const entry = slots[i]!;
       if (entry === 0) return NO_NET;
-      // No length is 63, so a tombstone never matches.
-      if (slots[i] === key && entry >>> NET_BITS === length) return (entry & NET_MASK) - 1;
+      if (entry >>> NET_BITS !== tag || entry === TOMBSTONE) continue;
+      const net = (entry & NET_MASK) - 1;
+      if (this.#words[net] === key && this.#lengths[net] === length) return net;
     }
   }
 
@@ -432,31 +438,36 @@ export class PrefixStore {
     length: number,
   ): number {
     const words = this.#words;
+    const tag = hash & TAG_MASK;
     const end = slots.length;
-    for (let i = (((hash >>> 0) * ratio) | 0) * 2; ; i = i + 2 === end ? 0 : i + 2) {
-      const entry = slots[i + 1]!;
+    for (let i = ((hash >>> 0) * ratio) | 0; ; i = i + 1 === end ? 0 : i + 1) {
+      const entry = slots[i]!;
       if (entry === 0) return NO_NET;
-      if (slots[i] !== hash || entry === TOMBSTONE) continue;
-      const at = (entry - 1) * 4;
+      if (entry >>> NET_BITS !== tag || entry === TOMBSTONE) continue;
+      const net = (entry & NET_MASK) - 1;
+      const at = net * 4;
       if (
         words[at] === (a | 0) &&
         words[at + 1] === (b | 0) &&
         words[at + 2] === (c | 0) &&
         words[at + 3] === (d | 0) &&
-        this.#lengths[entry - 1] === length
+        this.#lengths[net] === length
       ) {
-        return entry - 1;
+        return net;
       }
     }
   }
 }
 
-function place(slots: Int32Array, ratio: number, tag: number, entry: number, hash: number): void {
+function entryOf(net: number, hash: number): number {
+  return ((hash & TAG_MASK) << NET_BITS) | (net + 1);
+}
+
+function place(slots: Int32Array, ratio: number, net: number, hash: number): void {
   const end = slots.length;
-  let i = (((hash >>> 0) * ratio) | 0) * 2;
-  while (slots[i + 1] !== 0) i = i + 2 === end ? 0 : i + 2;
-  slots[i] = tag;
-  slots[i + 1] = entry;
+  let i = ((hash >>> 0) * ratio) | 0;
+  while (slots[i] !== 0) i = i + 1 === end ? 0 : i + 1;
+  slots[i] = entryOf(net, hash);
 }
 
 /** A mask of the leading `bits` of a word; 0 for none, all ones for 32 and more. */
