@@ -46,7 +46,6 @@ const groups: Record<string, Row[]> = {
     {
       kind: 'Event',
       model: 'EventsV1Event',
-      short: 'ev',
       storage: { group: '', plural: 'events', apiVersion: 'v1' },
     },
   ],

@@ -19,6 +19,8 @@ export { metallbCrds } from './metallb/crds.ts';
 export {
   daemonSetObject,
   type DaemonSetSeed,
+  endpointSliceObject,
+  type EndpointSliceSeed,
   nodeObject,
   type NodeSeed,
   ownerReferenceTo,

@@ -215,6 +215,40 @@ export function daemonSetObject(seed: DaemonSetSeed): KubeObject {
   };
 }
 
+export interface EndpointSliceSeed {
+  namespace: string;
+  service: string;
+  ports: readonly { name?: string; port: number; protocol?: 'TCP' | 'UDP' | 'SCTP' }[];
+  endpoints: readonly { address: string; nodeName: string; podName?: string; ready?: boolean }[];
+  addressType?: 'IPv4' | 'IPv6';
+}
+
+/** The endpoints of a service, as the endpoint slice controller of a cluster would write them. */
+export function endpointSliceObject(seed: EndpointSliceSeed): KubeObject {
+  const { namespace, service } = seed;
+  const addressType = seed.addressType ?? 'IPv4';
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${service}-${addressType.toLowerCase()}`,
+      namespace,
+      labels: {
+        'kubernetes.io/service-name': service,
+        'endpointslice.kubernetes.io/managed-by': 'rookery-lab',
+      },
+    },
+    addressType,
+    ports: seed.ports.map(({ name = '', port, protocol = 'TCP' }) => ({ name, port, protocol })),
+    endpoints: seed.endpoints.map(({ address, nodeName, podName, ready = true }) => ({
+      addresses: [address],
+      conditions: { ready, serving: ready, terminating: false },
+      nodeName,
+      ...(podName === undefined ? {} : { targetRef: { kind: 'Pod', namespace, name: podName } }),
+    })),
+  };
+}
+
 export function ownerReferenceTo(
   owner: KubeObject,
 ): NonNullable<KubeObject['metadata']['ownerReferences']>[number] {
