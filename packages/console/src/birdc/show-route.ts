@@ -61,7 +61,7 @@ function chooseTables(view: RouterView, command: ShowRoute): readonly TableView[
 
 /** Without options BIRD shows the tables that are the first of their net type. */
 function isDefault(view: RouterView, table: TableView): boolean {
-  return view.tables().find((other) => other.netType === table.netType) === table;
+  return view.tables().find((other) => other.netType === table.netType)?.name === table.name;
 }
 
 function queryFor(
@@ -116,7 +116,7 @@ class RoutePrinter {
         if (this.alwaysHeader()) this.header();
         return;
       case 'network':
-        if (item.routes.length === 0) return;
+        if (item.routes.length === 0 || this.command.report === 'count') return;
         this.header();
         this.network(item.net, item.routes);
         return;
