@@ -1,0 +1,464 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BgpChannelConfig, BgpConfig, ProtocolConfig, RouterConfig } from '@rookery/router';
+import type { PathAttributes } from '@rookery/bgp';
+import type { Policy, RouteAttributes } from '@rookery/rib';
+import {
+  ALL,
+  NONE,
+  bgpChannelConfig,
+  bgpConfig,
+  blackhole,
+  channelConfig,
+  deviceConfig,
+  routerConfig,
+  staticConfig,
+} from './configs.ts';
+import { SimLan, lanInterface } from './sim-lan.ts';
+import type { SimRouter } from './sim-router.ts';
+
+/** A policy that changes BGP attributes in some way; equal texts are equal policies. */
+function setting(text: string, change: (bgp: PathAttributes) => PathAttributes): Policy {
+  return {
+    kind: 'filter',
+    name: 'setting',
+    text,
+    filter: {
+      reads: { net: false, protocol: false },
+      run: (_net, attributes) => ({
+        ...attributes,
+        bgp: change(attributes.bgp ?? { asPath: [] }),
+      }),
+    },
+  };
+}
+
+interface Speaker {
+  readonly n: number;
+  readonly asn: number;
+  readonly sessions: readonly {
+    readonly to: Speaker | number;
+    readonly asn: number;
+    readonly channel?: Partial<BgpChannelConfig>;
+    readonly change?: Partial<BgpConfig>;
+  }[];
+  readonly routes?: readonly string[];
+  readonly more?: readonly ProtocolConfig[];
+  readonly config?: Partial<RouterConfig>;
+}
+
+function configOf(speaker: Speaker): RouterConfig {
+  return routerConfig(
+    [
+      deviceConfig(),
+      staticConfig((speaker.routes ?? []).map(blackhole)),
+      ...speaker.sessions.map(({ to, asn, channel, change }) => {
+        const n = typeof to === 'number' ? to : to.n;
+        return bgpConfig(
+          `to${n}`,
+          `192.168.1.${n}`,
+          { local: speaker.asn, remote: asn },
+          {
+            channels: [bgpChannelConfig('ipv4', { exportPolicy: ALL, ...channel })],
+            connectDelayTimeSec: 1,
+            ...change,
+          },
+        );
+      }),
+      ...(speaker.more ?? []),
+    ],
+    { routerId: `192.168.1.${speaker.n}`, ...speaker.config },
+  );
+}
+
+function build(...speakers: readonly Speaker[]): { lan: SimLan; at: (n: number) => SimRouter } {
+  const lan = new SimLan(11);
+  for (const speaker of speakers) {
+    lan.add({
+      name: `r${speaker.n}`,
+      config: configOf(speaker),
+      interfaces: [lanInterface('enp1s0', 2, [`192.168.1.${speaker.n}/24`])],
+    });
+  }
+  return { lan, at: (n) => lan.routers.get(`r${n}`)! };
+}
+
+/** Routes of a table: net to the attributes of the best path. */
+function table(router: SimRouter, name = 'master4'): Map<string, RouteAttributes> {
+  const result = router.router.view.walkRoutes({
+    tables: [name],
+    primary: true,
+    filtered: false,
+    countOnly: false,
+  });
+  assert.ok(result.ok);
+  const routes = new Map<string, RouteAttributes>();
+  for (;;) {
+    const items = result.walk.next(1000);
+    if (items.length === 0) return routes;
+    for (const item of items) {
+      if (item.kind === 'network') routes.set(item.net, item.routes[0]!.attributes);
+    }
+  }
+}
+
+const pathOf = (route: RouteAttributes | undefined): number[] =>
+  route?.bgp?.asPath.flatMap(({ asns }) => [...asns]) ?? [];
+
+const NET = '10.1.0.0/16';
+
+test('between external peers the path grows and the next hop of a shared link stays', () => {
+  const { lan, at } = build(
+    { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002 }], routes: [NET] },
+    {
+      n: 2,
+      asn: 65002,
+      sessions: [
+        { to: 1, asn: 65001 },
+        { to: 3, asn: 4_200_000_001 },
+      ],
+    },
+    { n: 3, asn: 4_200_000_001, sessions: [{ to: 2, asn: 65002 }] },
+  );
+  lan.until(() => table(at(3)).has(NET), 60_000, 'route at 3');
+  const route = table(at(3)).get(NET)!;
+  assert.deepEqual(pathOf(route), [65002, 65001]);
+  assert.equal(route.bgp!.nextHop, '192.168.1.1');
+  assert.equal(route.bgp!.localPref, 100);
+  assert.deepEqual(route.nexthops, [
+    { gateway: '192.168.1.1', interface: 'enp1s0', ifindex: 2 },
+  ]);
+});
+
+test('next hop self, MED and communities set by policy, and what is stripped on the way out', () => {
+  const tag = setting('tag', (bgp) => ({ ...bgp, med: 50, communities: [(65001 << 16) | 7] }));
+  const { lan, at } = build(
+    {
+      n: 1,
+      asn: 65001,
+      sessions: [{ to: 2, asn: 65002, channel: { exportPolicy: tag } }],
+      routes: [NET],
+    },
+    {
+      n: 2,
+      asn: 65002,
+      sessions: [
+        { to: 1, asn: 65001 },
+        { to: 3, asn: 65003, channel: { nextHopSelf: 'all' } },
+      ],
+    },
+    { n: 3, asn: 65003, sessions: [{ to: 2, asn: 65002 }] },
+  );
+  lan.until(() => table(at(3)).has(NET), 60_000, 'route at 3');
+  assert.equal(table(at(2)).get(NET)!.bgp!.med, 50);
+  const route = table(at(3)).get(NET)!.bgp!;
+  assert.equal(route.med, undefined, 'MED of a neighbor is not passed on');
+  assert.deepEqual(route.communities, [((65001 << 16) | 7) | 0].map((c) => c >>> 0));
+  assert.equal(route.nextHop, '192.168.1.2');
+});
+
+test('no-export and no-advertise stop where they should', () => {
+  for (const [community, reaches] of [
+    [0xffffff01, false],
+    [0xffffff02, false],
+    [0xfde90001, true],
+  ] as const) {
+    const mark = setting(`mark ${community}`, (bgp) => ({ ...bgp, communities: [community] }));
+    const { lan, at } = build(
+      {
+        n: 1,
+        asn: 65001,
+        sessions: [{ to: 2, asn: 65002, channel: { exportPolicy: mark } }],
+        routes: [NET],
+      },
+      {
+        n: 2,
+        asn: 65002,
+        sessions: [
+          { to: 1, asn: 65001 },
+          { to: 3, asn: 65003 },
+        ],
+        routes: ['10.2.0.0/16'],
+      },
+      { n: 3, asn: 65003, sessions: [{ to: 2, asn: 65002 }] },
+    );
+    lan.until(() => table(at(2)).has(NET) && table(at(3)).has('10.2.0.0/16'), 60_000, 'routes');
+    lan.advance(1000);
+    assert.equal(table(at(3)).has(NET), reaches, String(community));
+  }
+});
+
+test('internal routes are not passed on between internal peers, except by a reflector', () => {
+  const link = (rr: boolean): readonly Speaker[] => [
+    { n: 1, asn: 65000, sessions: [{ to: 2, asn: 65000 }], routes: [NET] },
+    {
+      n: 2,
+      asn: 65000,
+      sessions: [
+        { to: 1, asn: 65000, change: { rrClient: rr } },
+        { to: 3, asn: 65000, change: { rrClient: rr } },
+      ],
+      routes: ['10.2.0.0/16'],
+    },
+    { n: 3, asn: 65000, sessions: [{ to: 2, asn: 65000 }] },
+  ];
+  const plain = build(...link(false));
+  plain.lan.until(() => table(plain.at(3)).has('10.2.0.0/16'), 60_000, 'sentinel');
+  plain.lan.advance(1000);
+  assert.ok(!table(plain.at(3)).has(NET));
+
+  const { lan, at } = build(...link(true));
+  lan.until(() => table(at(3)).has(NET), 60_000, 'reflected route');
+  const route = table(at(3)).get(NET)!.bgp!;
+  assert.equal(route.originatorId, '192.168.1.1');
+  assert.deepEqual(route.clusterList, ['192.168.1.2']);
+  assert.deepEqual(route.asPath, []);
+  assert.equal(route.nextHop, '192.168.1.1');
+});
+
+test('a path that holds our AS is refused, unless allowed', () => {
+  for (const allowLocalAs of [0, 1]) {
+    const { lan, at } = build(
+      { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002 }], routes: [NET] },
+      {
+        n: 2,
+        asn: 65002,
+        sessions: [
+          { to: 1, asn: 65001 },
+          { to: 3, asn: 65001 },
+        ],
+        routes: ['10.2.0.0/16'],
+      },
+      { n: 3, asn: 65001, sessions: [{ to: 2, asn: 65002, change: { allowLocalAs } }] },
+    );
+    lan.until(() => table(at(3)).has('10.2.0.0/16'), 60_000, 'sentinel');
+    lan.advance(1000);
+    assert.equal(table(at(3)).has(NET), allowLocalAs === 1);
+  }
+});
+
+test('RFC 9234: a route from a provider does not leak to a peer', () => {
+  const { lan, at } = build(
+    {
+      n: 1,
+      asn: 65001,
+      sessions: [{ to: 2, asn: 65002, change: { localRole: 'provider' } }],
+      routes: [NET],
+    },
+    {
+      n: 2,
+      asn: 65002,
+      sessions: [
+        { to: 1, asn: 65001, change: { localRole: 'customer' } },
+        { to: 3, asn: 65003, change: { localRole: 'peer' } },
+      ],
+      routes: ['10.2.0.0/16'],
+    },
+    { n: 3, asn: 65003, sessions: [{ to: 2, asn: 65002, change: { localRole: 'peer' } }] },
+  );
+  lan.until(() => table(at(3)).has('10.2.0.0/16'), 60_000, 'sentinel');
+  lan.until(() => table(at(2)).has(NET), 60_000, 'route at 2');
+  lan.advance(1000);
+  assert.equal(table(at(2)).get(NET)!.bgp!.otc, 65001);
+  assert.ok(!table(at(3)).has(NET));
+  assert.equal(table(at(3)).get('10.2.0.0/16')!.bgp!.otc, 65002);
+});
+
+test('a restarting peer that preserves forwarding keeps its routes until it is back', () => {
+  const graceful: Partial<BgpConfig> = { gracefulRestart: 'on', gracefulRestartTimeSec: 60 };
+  const channel = { gracefulRestart: true };
+  const one: Speaker = {
+    n: 1,
+    asn: 65001,
+    sessions: [{ to: 2, asn: 65002, change: graceful, channel }],
+    routes: [NET, '10.9.0.0/16'],
+  };
+  const { lan, at } = build(one, {
+    n: 2,
+    asn: 65002,
+    sessions: [{ to: 1, asn: 65001, change: graceful, channel }],
+  });
+  lan.until(() => table(at(2)).size === 2, 60_000, 'routes');
+  at(1).kill();
+  lan.advance(5000);
+  assert.equal(table(at(2)).size, 2, 'kept while the peer restarts');
+  const view = at(2).router.view.protocols().find((p) => p.name === 'to1')!;
+  assert.equal(view.bgp!.restarting, true);
+  // It never comes back: the restart time ends it. (Long-lived stale time is 3600 s by default.)
+  lan.advance(60_000);
+  const stale = table(at(2)).get(NET);
+  assert.ok(stale === undefined || stale.llgrStale === true);
+});
+
+test('long-lived graceful restart marks what it keeps, then lets it go', () => {
+  const change: Partial<BgpConfig> = {
+    gracefulRestart: 'on',
+    gracefulRestartTimeSec: 10,
+    longLivedGracefulRestart: 'on',
+    longLivedStaleTimeSec: 600,
+  };
+  const channel = { gracefulRestart: true, longLivedGracefulRestart: true };
+  const { lan, at } = build(
+    { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002, change, channel }], routes: [NET] },
+    { n: 2, asn: 65002, sessions: [{ to: 1, asn: 65001, change, channel }] },
+  );
+  lan.until(() => table(at(2)).has(NET), 60_000, 'route');
+  at(1).kill();
+  lan.advance(5000);
+  assert.equal(table(at(2)).get(NET)!.llgrStale, undefined);
+  lan.advance(6000);
+  const stale = table(at(2)).get(NET)!;
+  assert.equal(stale.llgrStale, true);
+  assert.deepEqual(stale.bgp!.communities, [0xffff0006]);
+  lan.advance(601_000);
+  assert.ok(!table(at(2)).has(NET));
+});
+
+test('one member of a group with a policy of its own is told what it loses, the others nothing', () => {
+  const hub = (policyFor3: Policy): Speaker => ({
+    n: 1,
+    asn: 65001,
+    sessions: [
+      { to: 2, asn: 65002 },
+      { to: 3, asn: 65003, channel: { exportPolicy: policyFor3 } },
+    ],
+    routes: [NET, '10.2.0.0/16', '10.3.0.0/16'],
+  });
+  const { lan, at } = build(
+    hub(ALL),
+    { n: 2, asn: 65002, sessions: [{ to: 1, asn: 65001 }] },
+    { n: 3, asn: 65003, sessions: [{ to: 1, asn: 65001 }] },
+  );
+  lan.until(() => table(at(2)).size === 3 && table(at(3)).size === 3, 60_000, 'tables');
+  const groups = (): (number | undefined)[] =>
+    at(1)
+      .router.view.protocols()
+      .flatMap((p) => p.bgp?.families.map((f) => f.updateGroup) ?? []);
+  assert.equal(new Set(groups()).size, 1);
+  const updates = (n: number): number =>
+    at(1).router.view.protocols().find((p) => p.name === `to${n}`)!.bgp!.sent.update;
+  const before = updates(2);
+  const first: Policy = {
+    kind: 'filter',
+    name: 'first',
+    text: 'first',
+    filter: {
+      reads: { net: true, protocol: false },
+      run: (net, attributes) => (((net.a >>> 16) & 255) === 1 ? attributes : undefined),
+    },
+  };
+  at(1).configure(configOf(hub(first)));
+  lan.until(() => table(at(3)).size === 1, 1000, 'withdrawals');
+  assert.equal(new Set(groups()).size, 2);
+  assert.equal(table(at(2)).size, 3);
+  assert.equal(updates(2), before);
+  at(1).configure(configOf(hub(ALL)));
+  lan.until(() => table(at(3)).size === 3, 1000, 'routes again');
+  assert.equal(new Set(groups()).size, 1);
+});
+
+test('a pipe passes routes on, never back, and follows both sides', () => {
+  const pipe: ProtocolConfig = {
+    kind: 'pipe',
+    name: 'pipe1',
+    disabled: false,
+    debug: [],
+    channel: channelConfig('ipv4', 0, { importPolicy: ALL, exportPolicy: ALL }),
+    peerTable: 'other',
+  };
+  const other = (nets: readonly string[]): ProtocolConfig =>
+    staticConfig(nets.map(blackhole), {
+      name: 'static2',
+      channel: channelConfig('ipv4', 200, { table: 'other' }),
+    });
+  const tables: Partial<RouterConfig> = {
+    tables: [
+      { name: 'master4', netType: 'ipv4', sorted: false },
+      { name: 'master6', netType: 'ipv6', sorted: false },
+      { name: 'other', netType: 'ipv4', sorted: false },
+    ],
+  };
+  const speaker = (nets: readonly string[], others: readonly string[]): Speaker => ({
+    n: 1,
+    asn: 65001,
+    sessions: [],
+    routes: nets,
+    more: [pipe, other(others)],
+    config: tables,
+  });
+  const { lan, at } = build(speaker([NET], ['10.7.0.0/16']));
+  lan.advance(10);
+  const both = ['10.1.0.0/16', '10.7.0.0/16'];
+  assert.deepEqual([...table(at(1)).keys()], both);
+  assert.deepEqual([...table(at(1), 'other').keys()], both);
+  assert.equal(at(1).router.view.tables().find((t) => t.name === 'other')!.routes, 2);
+  at(1).configure(configOf(speaker([], ['10.7.0.0/16', '10.8.0.0/16'])));
+  lan.advance(10);
+  assert.deepEqual([...table(at(1)).keys()], ['10.7.0.0/16', '10.8.0.0/16']);
+  assert.deepEqual([...table(at(1), 'other').keys()], ['10.7.0.0/16', '10.8.0.0/16']);
+});
+
+test('IPv6 over an IPv4 session: our own addresses on the link are the next hop', () => {
+  const lan = new SimLan(13);
+  const sixOf = (n: number, routes: readonly string[]): RouterConfig =>
+    routerConfig(
+      [
+        deviceConfig(),
+        staticConfig(routes.map(blackhole), { channel: channelConfig('ipv6', 200) }),
+        bgpConfig(
+          'peer',
+          `192.168.1.${3 - n}`,
+          { local: 65000 + n, remote: 65003 - n },
+          { channels: [bgpChannelConfig('ipv6', { exportPolicy: ALL })] },
+        ),
+      ],
+      { routerId: `192.168.1.${n}` },
+    );
+  for (const n of [1, 2]) {
+    lan.add({
+      name: `r${n}`,
+      config: sixOf(n, n === 1 ? ['2001:db8:1::/48'] : []),
+      interfaces: [
+        lanInterface('enp1s0', 2, [`192.168.1.${n}/24`, `fd5c::${n}/64`, `fe80::${n}/64`]),
+      ],
+    });
+  }
+  const two = lan.routers.get('r2')!;
+  lan.until(() => table(two, 'master6').has('2001:db8:1::/48'), 60_000, 'route');
+  const route = table(two, 'master6').get('2001:db8:1::/48')!;
+  assert.equal(route.bgp!.nextHop, 'fd5c::1');
+  assert.equal(route.bgp!.linkLocalNextHop, 'fe80::1');
+  assert.deepEqual(route.nexthops, [{ gateway: 'fe80::1', interface: 'enp1s0', ifindex: 2 }]);
+  lan.routers.get('r1')!.configure(sixOf(1, []));
+  lan.until(() => table(two, 'master6').size === 0, 100, 'withdrawal');
+});
+
+test('export none tells nobody anything, and the console can say why', () => {
+  const { lan, at } = build(
+    {
+      n: 1,
+      asn: 65001,
+      sessions: [{ to: 2, asn: 65002, channel: { exportPolicy: NONE } }],
+      routes: [NET],
+    },
+    { n: 2, asn: 65002, sessions: [{ to: 1, asn: 65001 }], routes: ['10.2.0.0/16'] },
+  );
+  lan.until(() => table(at(1)).has('10.2.0.0/16'), 60_000, 'session');
+  lan.advance(1000);
+  assert.ok(!table(at(2)).has(NET));
+  const nets = (kind: 'export' | 'noexport' | 'preexport' | 'exported'): string[] => {
+    const result = at(1).router.view.walkRoutes({
+      tables: ['master4'],
+      primary: false,
+      filtered: false,
+      countOnly: false,
+      export: { kind, protocol: 'to2', channel: 'ipv4' },
+    });
+    assert.ok(result.ok);
+    return result.walk.next(100).flatMap((i) => (i.kind === 'network' ? [i.net] : []));
+  };
+  assert.deepEqual(nets('preexport'), [NET, '10.2.0.0/16']);
+  assert.deepEqual(nets('noexport'), [NET, '10.2.0.0/16']);
+  assert.deepEqual(nets('export'), []);
+  assert.deepEqual(nets('exported'), []);
+});
