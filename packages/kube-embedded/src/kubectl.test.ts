@@ -10,7 +10,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { ExecRequest } from './exec/session.ts';
 import { metallbCrds } from './metallb/crds.ts';
-import { daemonSetObject, nodeObject, podObject } from './seed.ts';
+import { daemonSetObject, endpointSliceObject, nodeObject, podObject } from './seed.ts';
 import { type ApiServer, createApiServer } from './server.ts';
 
 const kubectl = process.env['KUBECTL'] ?? 'kubectl';
@@ -188,18 +188,12 @@ test(
       status: ingress,
     });
     server.apply(
-      {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: {
-          name: 'web-1',
-          namespace: 'default',
-          labels: { 'kubernetes.io/service-name': 'web' },
-        },
-        addressType: 'IPv4',
+      endpointSliceObject({
+        namespace: 'default',
+        service: 'web',
         ports: [{ port: 8080 }],
-        endpoints: [{ addresses: ['10.0.0.7'], conditions: { ready: true } }],
-      },
+        endpoints: [{ address: '10.0.0.7', nodeName: 'node1' }],
+      }),
       {
         apiVersion: 'v1',
         kind: 'Endpoints',

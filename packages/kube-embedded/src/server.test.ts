@@ -552,6 +552,19 @@ test('a body over 3 MiB is 413', async () => {
   assert.equal((await client.call('/healthz')).code, 200);
 });
 
+test('field names that are no ASCII, or names of JavaScript, are fields like any other', async () => {
+  const body = { ...configMap('names'), ключ: 1, constructor: { toString: 1 } };
+  const answer = await client.call(maps, { method: 'POST', body });
+  assert.equal(answer.code, 201);
+  assert.match(String(answer.headers['warning']), /unknown field \\"\\u043a/);
+  const text = JSON.stringify({ ...configMap('names2') }).replace(
+    '"a":"1"',
+    '"__proto__":{"polluted":"1"},"constructor":"2"',
+  );
+  assert.equal((await client.call(maps, { method: 'POST', body: text })).code, 400);
+  assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+});
+
 test('no JSON value as a body makes a fault: every answer is a 4xx or a success', async () => {
   const types = [
     'application/json',
@@ -563,7 +576,7 @@ test('no JSON value as a body makes a fault: every answer is a 4xx or a success'
   await client.call(maps, { method: 'POST', body: configMap('fuzz') });
   await fc.assert(
     fc.asyncProperty(
-      fc.jsonValue({ maxDepth: 3 }),
+      fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' }),
       fc.constantFrom(...types),
       async (value, type) => {
         const merged =

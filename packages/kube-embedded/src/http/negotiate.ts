@@ -71,12 +71,22 @@ export function sendDocument(
   warnings: readonly string[] = [],
 ): void {
   const headers: Record<string, string | string[]> = {};
-  // RFC 9110 gave up Warning, Kubernetes kept it: 299 - "text", shown by kubectl.
-  if (warnings.length > 0)
-    headers['Warning'] = warnings.map((text) => `299 - ${JSON.stringify(text)}`);
+  if (warnings.length > 0) headers['Warning'] = warningHeader(warnings);
   const isYaml = representation.as === 'Plain' && representation.yaml;
   if (isYaml) sendBytes(response, code, 'application/yaml', stringify(body), headers);
   else sendBytes(response, code, 'application/json', JSON.stringify(body), headers);
+}
+
+/**
+ * RFC 9110 gave up Warning, Kubernetes kept it: 299 - "text", shown by kubectl. Header values are
+ * ASCII, so anything else is escaped, and a client that sends nonsense gets a bounded answer.
+ */
+export function warningHeader(warnings: readonly string[]): string[] {
+  return warnings.slice(0, 20).map((warning) => {
+    const quoted = JSON.stringify(warning.slice(0, 256));
+    const escape = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    return `299 - ${quoted.replaceAll(/[^\x20-\x7e]/g, escape)}`;
+  });
 }
 
 export function sendBytes(

@@ -115,6 +115,7 @@ test('a secret in bytes, times, quantities, managed fields', () => {
 });
 
 test('what is not in the table is refused, not dropped', () => {
+  assert.throws(() => decodeProtobuf(envelope('v1', 'constructor')), { code: 415 });
   assert.throws(() => decodeProtobuf(envelope('v1', 'Pod', field(1, field(1, 'p')))), {
     code: 415,
   });

@@ -12,6 +12,7 @@ export const protobufType = 'application/vnd.kubernetes.protobuf';
 
 /** Field names by number, per message; a dash skips a number that is not used. */
 const messages: Record<string, string> = {
+  __proto__: null as never,
   ObjectMeta:
     'name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers - - managedFields',
   OwnerReference: 'kind - name uid apiVersion controller blockOwnerDeletion',

@@ -19,7 +19,12 @@ import { answerReview, tokenRequest } from '../reviews.ts';
 import { renderPartialMetadata, renderTable, type TableOptions } from '../table.ts';
 import { contentTypeOf, decodeBody, decodeObject, readBody } from './body.ts';
 import { listDocument, listPage, predicateFor } from './list.ts';
-import { type Representation, selectRepresentation, sendDocument } from './negotiate.ts';
+import {
+  type Representation,
+  selectRepresentation,
+  sendDocument,
+  warningHeader,
+} from './negotiate.ts';
 import type { ResourceRequest } from './request-info.ts';
 import { serveWatch } from './watch.ts';
 
@@ -104,8 +109,8 @@ function startWatch(context: RequestContext, { def, namespace, name }: ResourceR
   const { query } = context;
   const asked = Number(query.get('timeoutSeconds') ?? 0);
   const timeoutSec = asked > 0 ? asked : 1800 + (context.nowMs() % 1800);
-  for (const warning of warningsFor(def))
-    context.response.setHeader('Warning', `299 - ${JSON.stringify(warning)}`);
+  const warnings = warningsFor(def);
+  if (warnings.length > 0) context.response.setHeader('Warning', warningHeader(warnings));
   const resourceVersion = query.get('resourceVersion') ?? '';
   if (!/^\d*$/.test(resourceVersion))
     throw badRequest(`invalid resource version: ${resourceVersion}`);

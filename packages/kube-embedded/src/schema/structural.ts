@@ -2,7 +2,7 @@
 // and finds values of the wrong JSON type in built-in kinds (custom resources use ajv for that).
 
 import { cloneJson, isObject, type JsonObject } from '../object.ts';
-import { resolveSchema, type Schema } from './schema.ts';
+import { fieldSchema, resolveSchema, type Schema } from './schema.ts';
 
 /** Fills defaults in place. A null where null is not allowed counts as absent. */
 export function fillDefaults(value: unknown, schema: Schema | undefined): void {
@@ -89,12 +89,9 @@ export function findTypeFaults(value: unknown, schema: Schema | undefined, path 
     );
   }
   if (!isObject(value)) return [];
-  return Object.entries(value).flatMap(([name, item]) => {
-    const additional = resolved.additionalProperties;
-    const field =
-      resolved.properties?.[name] ?? (typeof additional === 'object' ? additional : undefined);
-    return findTypeFaults(item, field, path === '' ? name : `${path}.${name}`);
-  });
+  return Object.entries(value).flatMap(([name, item]) =>
+    findTypeFaults(item, fieldSchema(resolved, name), path === '' ? name : `${path}.${name}`),
+  );
 }
 
 export function jsonTypeOf(value: unknown): string {
