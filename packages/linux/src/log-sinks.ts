@@ -180,21 +180,40 @@ export function syslogSink(
 ): LogSink {
   const address = encodeUnixAddress(path);
   let fd: number | undefined;
+  let backlog: Uint8Array[] = [];
+  let retry: NodeJS.Timeout | undefined;
+  const send = (line: Uint8Array): number => {
+    if (fd === undefined) {
+      const opened = sys.openSocket(c.AF_UNIX, c.SOCK_DGRAM | c.SOCK_CLOEXEC, 0);
+      if (!opened.ok) return opened.errno;
+      fd = opened.value;
+    }
+    const sent = sys.sendBytesTo(fd, line, c.MSG_DONTWAIT | c.MSG_NOSIGNAL, address);
+    return sent.ok ? 0 : sent.errno;
+  };
+  const flush = (): void => {
+    retry = undefined;
+    const stuck = backlog.findIndex((line) => send(line) === EAGAIN);
+    backlog = stuck < 0 ? [] : backlog.slice(stuck);
+    if (backlog.length > 0) retry = setTimeout(flush, SYSLOG_RETRY_MS);
+  };
   return {
     name: `syslog (${path})`,
     classes,
     write: (logClass, text, unixMs) => {
-      if (fd === undefined) {
-        const opened = sys.openSocket(c.AF_UNIX, c.SOCK_DGRAM | c.SOCK_CLOEXEC, 0);
-        if (!opened.ok) return sys.errorText(opened.errno);
-        fd = opened.value;
-      }
       const line = new TextEncoder().encode(renderSyslogLine(logClass, text, ident, unixMs));
-      const sent = sys.sendBytesTo(fd, line, c.MSG_DONTWAIT | c.MSG_NOSIGNAL, address);
-      return sent.ok ? undefined : sys.errorText(sent.errno);
+      const errno = backlog.length > 0 ? EAGAIN : send(line);
+      if (errno !== EAGAIN) return errno === 0 ? undefined : sys.errorText(errno);
+      // The kernel queues ten datagrams; a burst waits here, in order, until the reader catches up.
+      if (backlog.length >= SYSLOG_BACKLOG) return sys.errorText(errno);
+      backlog.push(line);
+      retry ??= setTimeout(flush, SYSLOG_RETRY_MS);
+      return undefined;
     },
     reopen: () => undefined,
     close: () => {
+      clearTimeout(retry);
+      for (const line of backlog) send(line);
       if (fd !== undefined) sys.closeDescriptor(fd);
       fd = undefined;
     },
@@ -233,6 +252,10 @@ export function udpSink(
 }
 
 const ENOSPC = 28;
+const EAGAIN = 11;
+/** Lines kept for a syslog daemon that is slow; beyond that they count as lost. */
+const SYSLOG_BACKLOG = 10_000;
+const SYSLOG_RETRY_MS = 5;
 
 function writeStderr(line: string): string | undefined {
   try {
