@@ -201,8 +201,10 @@ export class ClusterState {
   /** One sentence for all caches together, when contact is lost and when it is found. */
   #onContact(plural: string, contact: boolean, error: string | undefined): void {
     const before = this.#contactLost.size;
-    if (contact) this.#contactLost.delete(plural);
-    else this.#contactLost.add(plural);
+    if (contact) {
+      this.#contactLost.delete(plural);
+      for (const cache of this.#caches) cache.retryNow();
+    } else this.#contactLost.add(plural);
     if (!contact && before === 0) {
       this.#log.warn(
         { resource: plural, error },

@@ -31,6 +31,8 @@ export type PatchType =
   | 'application/apply-patch+yaml';
 
 export interface WatchStream {
+  /** The server accepted the watch. */
+  readonly onOpen?: () => void;
   readonly onData: (chunk: Uint8Array) => void;
   /** Once, also when the stream never began. Undefined: the server ended it in an orderly way. */
   readonly onEnd: (error: KubeError | undefined) => void;
@@ -98,6 +100,7 @@ export class KubeClient {
           void readAnswer(response).then((answer) => end(answer.ok ? undefined : answer.error));
           return;
         }
+        stream.onOpen?.();
         response.on('data', (chunk: Uint8Array) => {
           if (!ended) stream.onData(chunk);
         });

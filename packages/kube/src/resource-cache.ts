@@ -56,6 +56,7 @@ export class ResourceCache {
   readonly #stop = new AbortController();
   readonly #path: string;
   #closeWatch: (() => void) | undefined;
+  #wake: (() => void) | undefined;
   #synced = false;
   #contact: boolean | undefined;
   #done: Promise<void> | undefined;
@@ -81,6 +82,11 @@ export class ResourceCache {
     this.#stop.abort();
     this.#closeWatch?.();
     await this.#done;
+  }
+
+  /** Ends a wait before the next attempt: somebody else has reached the server. */
+  retryNow(): void {
+    this.#wake?.();
   }
 
   /** True after the first complete list. */
@@ -182,6 +188,7 @@ export class ResourceCache {
     // Spread, so that not all clients of a server come back at the same moment.
     const timeoutSeconds = 300 + Math.floor(Math.random() * 300);
     let latest = version;
+    let opened = false;
     let arrived = false;
     let failure: KubeError | undefined;
     return new Promise((resolve) => {
@@ -198,9 +205,13 @@ export class ResourceCache {
         },
         this.#options.idleTimeoutMs ?? 90_000,
         {
+          onOpen: () => {
+            opened = true;
+            this.#setContact(true);
+          },
           onData: (chunk) => {
             arrived = true;
-            this.#succeeded();
+            this.#backoff.reset();
             const changes: Change[] = [];
             for (const line of lines.push(chunk)) {
               if (!line.ok) {
@@ -220,7 +231,8 @@ export class ResourceCache {
             this.#closeWatch = undefined;
             const error = failure ?? ended;
             const gone = error !== undefined && isGone(error);
-            const progress = arrived || performance.now() - startedMs > 1000;
+            const progress = arrived || (opened && performance.now() - startedMs > 1000);
+            if (progress) this.#backoff.reset();
             const told = error && !gone && error.kind !== 'aborted' ? { error } : {};
             resolve({ version: latest, gone: gone || failure !== undefined, progress, ...told });
           },
@@ -313,19 +325,20 @@ export class ResourceCache {
 
   #succeeded(): void {
     this.#backoff.reset();
-    if (this.#contact === true) return;
-    this.#contact = true;
-    this.#handlers.onContact?.(true);
+    this.#setContact(true);
+  }
+
+  #setContact(contact: boolean, error?: KubeError): void {
+    if (this.#contact === contact) return;
+    this.#contact = contact;
+    this.#handlers.onContact?.(contact, error);
   }
 
   async #failed(error: KubeError): Promise<void> {
     if (error.kind === 'aborted') return;
     const delayMs = this.#backoff.nextDelayMs();
     // One lost connection is everyday life (a server that restarts); two in a row are worth a word.
-    if (this.#contact !== false && this.#backoff.failures > 1) {
-      this.#contact = false;
-      this.#handlers.onContact?.(false, error);
-    }
+    if (this.#backoff.failures > 1) this.#setContact(false, error);
     if (error.kind === 'malformed') this.#issue(renderKubeError(error));
     const after =
       error.kind === 'status' && error.retryAfterSec !== undefined ? error.retryAfterSec * 1000 : 0;
@@ -339,10 +352,12 @@ export class ResourceCache {
       const finish = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', finish);
+        this.#wake = undefined;
         resolve();
       };
       const timer = setTimeout(finish, delayMs);
       signal.addEventListener('abort', finish, { once: true });
+      this.#wake = finish;
     });
   }
 }

@@ -132,7 +132,6 @@ function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
     name: peer.name,
     disabled: false,
     debug: [],
-    description: `BGPPeer ${peer.metadata.namespace}/${peer.name}`,
     ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
     localAs,
     ...(peer.sourceAddress === undefined ? {} : { localAddress: peer.sourceAddress }),
