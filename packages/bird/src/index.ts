@@ -1,6 +1,11 @@
 export { parseConfig } from './config/parse-config.ts';
 export type { ParsedConfig } from './config/parse-config.ts';
-export { renderIssue, renderIssueHead } from './issue.ts';
+export { evalExpression, lexLine, parseFilterText } from './console.ts';
+export type { EvalResult, FilterTextResult } from './console.ts';
+export { renderIssue, renderIssueHead, suggestWord } from './issue.ts';
 export type { ConfigIssue, IssueCode } from './issue.ts';
-export type { ConfigIo } from './lexer.ts';
+export { KEYWORDS } from './keywords.ts';
+export type { ConfigIo, Token, TokenKind } from './lexer.ts';
+export { printConfig } from './print.ts';
 export { Scope } from './scope.ts';
+export type { ScopeSymbol } from './scope.ts';

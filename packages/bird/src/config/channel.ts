@@ -39,7 +39,7 @@ export function readPolicy(read: Reader): Policy {
   const source = (): FilterSource => ({ tokens: c.tokens, start, end: c.index });
   if (c.acceptWord('where')) {
     const condition = parseTerm(c);
-    return compileWhere(condition, source(), read.scope);
+    return compileWhere(condition, source(), read.scope, read.log);
   }
   if (c.acceptWord('filter')) {
     if (c.token.kind === 'word' && c.ahead().text !== '{' && !isTypeStart(c.token.text, read)) {

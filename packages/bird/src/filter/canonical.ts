@@ -28,6 +28,11 @@ export function canonicalText(source: FilterSource): string {
 const TIGHT_AFTER: ReadonlySet<string> = new Set(['(', '.', '/', '%']);
 const TIGHT_BEFORE: ReadonlySet<string> = new Set([')', '.', ',', ';', '/', '%', ']']);
 
+/** Words that are not the name of what follows in parentheses. */
+const SPACED_WORDS: ReadonlySet<string> = new Set(
+  'if case in return where then else do print printn accept reject error eval id as'.split(' '),
+);
+
 /** Whether a space goes between two tokens. */
 export function needsSpace(before: Token, after: Token): boolean {
   if (after.kind === 'punct' && TIGHT_BEFORE.has(after.text)) return false;
@@ -38,7 +43,7 @@ export function needsSpace(before: Token, after: Token): boolean {
   if (after.kind !== 'punct') return true;
   if (after.text === '..') return false;
   // A call or a method keeps its parenthesis close; a prefix pattern its suffix.
-  if (after.text === '(') return before.kind !== 'word';
+  if (after.text === '(') return before.kind !== 'word' || SPACED_WORDS.has(before.text);
   return true;
 }
 

@@ -1,46 +1,182 @@
-import type { CompiledFilter, Policy, RouteAttributes } from '@rookery/rib';
+// Filters and functions to JavaScript: checked, emitted, and wrapped so that the result honours the
+// contract of `CompiledFilter`: total, immutable, and honest about what it reads.
+
+import type {
+  CompiledFilter,
+  FilterEnvironment,
+  NetCursor,
+  Policy,
+  RouteAttributes,
+} from '@rookery/rib';
 import type { IssueLog } from '../issue.ts';
-import { raise } from '../lexer.ts';
 import type { Scope } from '../scope.ts';
 import type { FunctionDefinition, Statement, Term } from './ast.ts';
+import { canonicalText, digestText } from './canonical.ts';
 import type { FilterSource } from './canonical.ts';
+import { emitBlock } from './emit-statement.ts';
+import { demand, emitTerm } from './emit-term.ts';
+import { LIBRARY } from './library.ts';
+import { EXIT, FilterError, Run } from './runtime.ts';
 import type { PrefixValue, Type } from './types.ts';
+import { Unit } from './unit.ts';
 
 export interface CompiledFunction {
   readonly name: string;
+  readonly parameters: readonly Type[];
   readonly returns: Type;
-  readonly filter?: CompiledFilter;
+  readonly mayBeVoid: boolean;
+  /** It may give a verdict, and then returns `EXIT`. */
+  readonly mayExit: boolean;
+  readonly reads: CompiledFilter['reads'];
+  readonly text: string;
+  /** Texts of what it uses, by name. */
+  readonly uses: ReadonlyMap<string, string>;
+  readonly run: (run: Run, ...args: unknown[]) => unknown;
 }
 
-const no = (source: FilterSource): never =>
-  raise(source.tokens[source.start]!, 'unsupported', 'filters are not supported by rookery yet');
-
+/** A filter with a body. */
 export function compileFilter(
-  _name: string,
-  _body: readonly Statement[],
+  name: string,
+  body: readonly Statement[],
   source: FilterSource,
-  _scope: Scope,
-  _log: IssueLog,
+  scope: Scope,
+  log: IssueLog | undefined,
 ): Policy {
-  return no(source);
+  const unit = new Unit({ scope, log, hasRoute: true });
+  const main = build(unit, emitBlock(unit, body), []);
+  return policy(name, unit, source, filterRunner(name, main));
 }
-export function compileWhere(_term: Term, source: FilterSource, _scope: Scope): Policy {
-  return no(source);
+
+/** `where CONDITION`: accepts what the condition is true for. */
+export function compileWhere(
+  condition: Term,
+  source: FilterSource,
+  scope: Scope,
+  log: IssueLog | undefined,
+): Policy {
+  const unit = new Unit({ scope, log, hasRoute: true });
+  const code = demand(unit, emitTerm(unit, condition), 'bool', 'CONDITION', 1, condition.at);
+  const body = `S.accepted = ${code.js}; return R.EXIT;`;
+  return policy('(unnamed)', unit, source, filterRunner('(unnamed)', build(unit, body, [])));
 }
+
+/** A function; `self` in its JavaScript is the function itself. */
 export function compileFunction(
-  _d: FunctionDefinition,
+  definition: FunctionDefinition,
   source: FilterSource,
-  _scope: Scope,
-  _log: IssueLog,
+  scope: Scope,
+  log: IssueLog | undefined,
 ): CompiledFunction {
-  return no(source);
+  const name = definition.name.text;
+  const parameters = definition.parameters.map((parameter) => parameter.type);
+  // A recursive function without declared type is emitted twice: first to learn what it returns.
+  let known = definition.returns;
+  for (let pass = 0; ; pass++) {
+    const unit = new Unit({
+      scope,
+      log: pass === 0 ? undefined : log,
+      hasRoute: true,
+      isFunction: true,
+      returns: known,
+    });
+    unit.self = { name, parameters };
+    unit.openBlock();
+    const names = definition.parameters.map((p) => unit.declare(p.name, p.type, true));
+    const js = emitBlock(unit, definition.body);
+    if (pass === 0) {
+      known = definition.returns ?? unit.returns;
+      continue;
+    }
+    if (definition.returns === undefined && unit.returns !== undefined) {
+      log?.add(
+        'warning',
+        definition.name,
+        'type',
+        `Inferring function ${name} return type from its return value: ${unit.returns}`,
+        `declare it: function ${name}(…) -> ${unit.returns}`,
+      );
+    }
+    const text = digestText(canonicalText(source));
+    return {
+      name,
+      parameters,
+      returns: definition.returns ?? unit.returns ?? 'void',
+      mayBeVoid: true,
+      mayExit: unit.mayExit,
+      reads: { ...unit.reads },
+      text,
+      uses: unit.uses,
+      run: build(unit, js, names) as CompiledFunction['run'],
+    };
+  }
 }
+
+/** The statements in braces after a static route. */
 export function compileRouteStatements(
-  _body: readonly Statement[],
+  body: readonly Statement[],
   source: FilterSource,
-  _net: PrefixValue,
-  _scope: Scope,
-  _log: IssueLog,
+  net: PrefixValue,
+  scope: Scope,
+  log: IssueLog | undefined,
 ): { text: string; apply: (route: RouteAttributes) => RouteAttributes } {
-  return no(source);
+  const unit = new Unit({ scope, log, hasRoute: true });
+  const main = build(unit, emitBlock(unit, body), []);
+  const env: FilterEnvironment = {
+    protocol: '',
+    roaCheck: () => 'unknown',
+    print: () => undefined,
+    fail: () => undefined,
+  };
+  const apply = (route: RouteAttributes): RouteAttributes => {
+    const run = new Run({ ...net }, route, env);
+    try {
+      main(run);
+      return run.a;
+    } catch {
+      // A failing statement leaves the route as it was.
+      return route;
+    }
+  };
+  return { text: unit.fullText(canonicalText(source)), apply };
+}
+
+type Main = (run: Run) => unknown;
+
+function build(unit: Unit, js: string, parameters: readonly string[]): Main {
+  const args = ['S', ...parameters].join(', ');
+  const text = `"use strict"; return function self(${args}) {\n${js}\n};`;
+  // Built from our own text, generated names and numbers only; see unit.ts.
+  const make = new Function('R', 'K', 'F', text) as (...args: unknown[]) => Main;
+  return make(LIBRARY, unit.constants, unit.functions);
+}
+
+function policy(
+  name: string,
+  unit: Unit,
+  source: FilterSource,
+  run: CompiledFilter['run'],
+): Policy {
+  const text = unit.fullText(digestText(canonicalText(source)));
+  return { kind: 'filter', name, text, filter: { reads: { ...unit.reads }, run } };
+}
+
+function filterRunner(name: string, main: Main): CompiledFilter['run'] {
+  return (net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment) => {
+    const run = new Run(net, attributes, env);
+    try {
+      const result = main(run);
+      run.finish();
+      if (result === EXIT) return run.accepted ? run.a : undefined;
+      env.fail(`Filter ${name} did not return accept nor reject. Make up your mind`);
+    } catch (error) {
+      if (error === EXIT) {
+        run.finish();
+        return run.accepted ? run.a : undefined;
+      }
+      if (error instanceof FilterError) env.fail(`filters, line ${error.line}: ${error.text}`);
+      // Endless recursion, or a defect of ours: either way this route is rejected, and told.
+      else env.fail(`Filter ${name} failed: ${error instanceof Error ? error.message : 'unknown'}`);
+    }
+    return undefined;
+  };
 }

@@ -15,7 +15,7 @@ import type { EnumType, LargeCommunity, PrefixValue, Type, Value, WordPair } fro
 
 /** Text of a value of a known type. */
 export function formatValue(type: Type, value: Value): string {
-  if (value === undefined) return type === 'ip' ? '::' : '(void)';
+  if (value === undefined) return '(void)';
   switch (type) {
     case 'void':
       return '(void)';

@@ -145,9 +145,9 @@ export const ENUM_TYPES: Readonly<Record<EnumType, { words: readonly string[]; i
   'enum scope': { words: ['scope'], id: 0x32 },
   'enum rtd': { words: ['rtd'], id: 0x33 },
   'enum roa': { words: ['roa'], id: 0x34 },
-  'enum nettype': { words: ['net_type', 'nettype'], id: 0x35 },
-  'enum ra_preference': { words: ['ra_preference'], id: 0x36 },
-  'enum af': { words: ['af'], id: 0x37 },
+  'enum nettype': { words: ['net_type', 'nettype'], id: 0x36 },
+  'enum ra_preference': { words: ['ra_preference'], id: 0x37 },
+  'enum af': { words: ['af'], id: 0x38 },
   'enum aspa': { words: ['aspa'], id: 0x39 },
   'enum mpls_policy': { words: ['mpls_policy'], id: 0x3a },
 };

@@ -1,0 +1,101 @@
+// What the console needs of the language: `eval EXPR`, `show route where EXPR`, `show route filter
+// F`. Text is a line of CLI input; the scope is that of the running configuration. The console also
+// shares the lexer, so strings, addresses and quoted names work there as in the file.
+
+import type { Policy } from '@rookery/rib';
+import { Cursor } from './cursor.ts';
+import { compileFilter, compileWhere } from './filter/compile.ts';
+import { evaluateTerm } from './filter/evaluate.ts';
+import { formatValue } from './filter/format.ts';
+import { parseFilterBody } from './filter/parse-statement.ts';
+import { parseTerm } from './filter/parse-term.ts';
+import { IssueLog, IssueSignal } from './issue.ts';
+import type { ConfigIssue } from './issue.ts';
+import { lexText } from './lexer.ts';
+import type { Token } from './lexer.ts';
+import type { Scope } from './scope.ts';
+
+const INPUT = '<cli>';
+
+export type EvalResult =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+
+/**
+ * Value of an expression as birdc's `eval` prints it. `print` receives what functions called by the
+ * expression print.
+ */
+export function evalExpression(
+  text: string,
+  scope: Scope,
+  print?: (text: string) => void,
+): EvalResult {
+  const result = readLine(text, scope, (c) => {
+    const { type, value } = evaluateTerm(parseTerm(c), scope, print);
+    return formatValue(type, value);
+  });
+  return 'issues' in result
+    ? { ok: false, issues: result.issues }
+    : { ok: true, text: result.value };
+}
+
+export type FilterTextResult =
+  | { readonly ok: true; readonly policy: Policy }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+
+/** `where EXPR`, `filter NAME`, `filter { … }`, `all` or `none`. */
+export function parseFilterText(text: string, scope: Scope): FilterTextResult {
+  const log = new IssueLog();
+  const result = readLine(text, scope, (c) => readPolicyText(c, scope, log));
+  return 'issues' in result
+    ? { ok: false, issues: result.issues }
+    : { ok: true, policy: result.value };
+}
+
+/** Tokens of one line of console input, ending with an `end` token. */
+export function lexLine(text: string): {
+  readonly tokens: readonly Token[];
+  readonly issues: readonly ConfigIssue[];
+} {
+  const log = new IssueLog();
+  const tokens = lexText(INPUT, text, log);
+  return { tokens, issues: log.issues };
+}
+
+function readPolicyText(c: Cursor, scope: Scope, log: IssueLog): Policy {
+  if (c.acceptWord('all')) return { kind: 'all' };
+  if (c.acceptWord('none')) return { kind: 'none' };
+  const start = c.index;
+  if (c.acceptWord('where')) {
+    const condition = parseTerm(c);
+    return compileWhere(condition, { tokens: c.tokens, start, end: c.index }, scope, log);
+  }
+  c.expectWord('filter');
+  const symbol = c.token.kind === 'word' ? scope.lookup(c.token.text) : undefined;
+  if (symbol?.kind === 'filter') {
+    c.next();
+    return symbol.policy;
+  }
+  const body = parseFilterBody(c);
+  const source = { tokens: c.tokens, start, end: c.index };
+  return compileFilter('(unnamed)', body, source, scope, log);
+}
+
+function readLine<T>(
+  text: string,
+  scope: Scope,
+  read: (c: Cursor) => T,
+): { readonly value: T } | { readonly issues: readonly ConfigIssue[] } {
+  const log = new IssueLog();
+  const c = new Cursor(lexText(INPUT, text, log), (name) => scope.has(name));
+  if (log.failed) return { issues: log.issues };
+  try {
+    const value = read(c);
+    if (c.token.kind !== 'end') c.unexpected();
+    return { value };
+  } catch (signal) {
+    if (!(signal instanceof IssueSignal)) throw signal;
+    log.addSignal(signal);
+    return { issues: log.issues };
+  }
+}
