@@ -719,3 +719,16 @@ test('events leave after an hour', async () => {
   );
   await clocked.close();
 });
+
+test('a state file that cannot be opened and an address that cannot be used are named', async () => {
+  const listen = [{ host: '127.0.0.1', port: 0 }];
+  await assert.rejects(
+    createApiServer({ stateFile: '/nonexistent/x.db', listen }),
+    /cannot open the state file \/nonexistent\/x\.db: .*directory must exist/,
+  );
+  const port = Number(new URL(server.url).port);
+  await assert.rejects(
+    createApiServer({ stateFile: ':memory:', listen: [...listen, { host: '127.0.0.1', port }] }),
+    new RegExp(`cannot listen on 127.0.0.1 port ${port}: .*EADDRINUSE`),
+  );
+});

@@ -37,7 +37,7 @@ import {
 } from './openapi-protobuf.ts';
 import { applySeed, ensureNamespaces } from './seed.ts';
 import { type Converter, ResourceRegistry } from './resource.ts';
-import { Store } from './store/store.ts';
+import { Store, type StoreOptions } from './store/store.ts';
 import { openCertificateAuthority } from './tls.ts';
 
 export interface ListenAddress {
@@ -104,7 +104,7 @@ const fixedNames = [
 
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const now = options.now ?? (() => new Date());
-  const store = new Store({
+  const store = openStore({
     file: options.stateFile,
     ...(options.historyLimit === undefined ? {} : { historyLimit: options.historyLimit }),
   });
@@ -291,7 +291,13 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     urls.push(url);
     return url;
   };
-  for (const address of options.listen) await listenOn(address);
+  try {
+    for (const address of options.listen) await listenOn(address);
+  } catch (error) {
+    await Promise.all(servers.map(closeServer));
+    store.close();
+    throw error;
+  }
 
   const clusterYaml = (server: string, user: Record<string, string>, userName: string) =>
     stringify({
@@ -341,6 +347,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   };
 }
 
+function openStore(options: StoreOptions): Store {
+  try {
+    return new Store(options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `cannot open the state file ${options.file}: ${why}. Its directory must exist and be writable, and the file, if it exists, must be one that this server wrote`,
+      { cause: error },
+    );
+  }
+}
+
 function serveOpenPath(response: ServerResponse, segments: string[]): boolean {
   const [root = ''] = segments;
   if (root === 'version' && segments.length === 1) sendJson(response, 200, serverVersion);
@@ -357,9 +375,16 @@ function sendFound(response: ServerResponse, body: unknown): void {
 
 function listen(server: Server, address: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => {
+      const place = `${address.host} port ${address.port}`;
+      reject(
+        new Error(`the Kubernetes API cannot listen on ${place}: ${error.message}`, {
+          cause: error,
+        }),
+      );
+    });
     server.listen(address.port, address.host, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });
