@@ -54,11 +54,13 @@ export function bgpDetails(context: ShowContext, bgp: BgpView): string[] {
     say('Source address', bgp.connection?.local ?? '');
     say('Hold timer', heldTimer(context, bgp.timers.hold));
     say('Keepalive timer', heldTimer(context, bgp.timers.keepalive));
-    timer('Send hold timer', bgp.timers.sendHold);
+    if (!context.version.startsWith('2.0.')) timer('Send hold timer', bgp.timers.sendHold);
   } else {
     timer('Error wait', bgp.timers.errorWait);
     timer('Connect delay', bgp.timers.connectDelay);
-    if (bgp.restarting) timer('Restart timer', bgp.timers.restart);
+    // The neighbor chose the length of its restart, so BIRD prints none.
+    const { restart } = bgp.timers;
+    if (bgp.restarting && restart) timer('Restart timer', { dueMs: restart.dueMs });
   }
   if (bgp.lastError) say('Last error', errorText(bgp));
   return lines;
