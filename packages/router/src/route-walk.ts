@@ -169,7 +169,8 @@ class Walk implements RouteWalk {
     const merged = side.exporter.merges;
     if (path !== best && !merged) return false;
     if (kind === 'exported') return side.inForce(net) !== 0;
-    if (side.exporter.refuses(path)) return kind === 'noexport';
+    // What the protocol itself refuses (its own routes) was never offered: BIRD lists it nowhere.
+    if (side.exporter.refuses(path)) return false;
     if (kind === 'preexport') return true;
     const { attributes, owned } = side.exporter.verdict(net, path);
     if (owned) side.exporter.table.attributes.release(attributes);

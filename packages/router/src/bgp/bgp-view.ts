@@ -68,7 +68,8 @@ export function bgpView(protocol: BgpProtocol): BgpView {
     gracefulRestart: {
       mode: config.gracefulRestart,
       restartTimeSec: config.gracefulRestartTimeSec,
-      llgrStaleTimeSec: config.longLivedStaleTimeSec,
+      // Only a restarting speaker offers a time; a helper's is the neighbor's.
+      llgrStaleTimeSec: config.longLivedGracefulRestart === 'on' ? config.longLivedStaleTimeSec : 0,
     },
     ...optional('neighborAddress', config.neighborAddress),
     ...optional('neighborRange', config.neighborRange),

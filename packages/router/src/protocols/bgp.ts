@@ -44,7 +44,7 @@ import { Protocol } from '../protocol.ts';
 import type { ShutdownReason } from '../protocol.ts';
 import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
-import type { ProtocolView } from '../view.ts';
+import type { ChannelView, ProtocolView } from '../view.ts';
 
 interface Wire {
   readonly id: ConnectionId;
@@ -183,7 +183,18 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   view(): ProtocolView {
-    return { ...this.commonView(), bgp: bgpView(this) };
+    const common = this.commonView();
+    const negotiated = negotiatedOf(this.peer);
+    if (!negotiated) return { ...common, bgp: bgpView(this) };
+    const channels = common.channels.map((view, i): ChannelView => {
+      const family = this.families[i];
+      const config = family?.channel.config as BgpChannelConfig | undefined;
+      if (!family || !config) return view;
+      const own = this.#ownNextHop(family.family, config, negotiated.endpoints);
+      const nextHop = [own.ownNextHop, own.ownLinkLocal].filter((a) => a !== undefined);
+      return { ...view, nextHop };
+    });
+    return { ...common, channels, bgp: bgpView(this) };
   }
 
   override onInterfacesSettled(): void {
