@@ -286,6 +286,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     server.on('tlsClientError', () => undefined);
     server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
     await listen(server, address);
+    // Out of file descriptors, for one: the connection is lost, the server is not.
+    server.on('error', (error) => options.onFault?.(error, 'accept'));
     servers.push(server);
     const url = urlOf(server, address);
     urls.push(url);
