@@ -6,7 +6,6 @@ import type { InterfaceView } from '@rookery/router';
 import type { Family } from '@rookery/net';
 import { trackedNexthops } from './bgp-lists.ts';
 import type { VtyContext } from './context.ts';
-import { prettyJson } from './json.ts';
 import type { Json } from './json.ts';
 
 /** The first line is what exporters parse. */
