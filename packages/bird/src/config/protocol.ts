@@ -2,7 +2,8 @@
 // checks between protocols.
 
 import type { NetType, ProtocolConfig } from '@rookery/router';
-import { IssueSignal, suggestWord } from '../issue.ts';
+import { suggestWord } from '../issue.ts';
+import type { IssueSignal } from '../issue.ts';
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import { readBlock } from './block.ts';

@@ -6,7 +6,7 @@ import { formatV4 } from '@rookery/net';
 import type { DebugFlag, DebugMask, InterfacePattern } from '@rookery/router';
 import type { Cursor } from '../cursor.ts';
 import { evaluateTerm } from '../filter/evaluate.ts';
-import { formatPrefixValue } from '../filter/format.ts';
+import { formatPrefixValue } from '../filter/scalar-text.ts';
 import { parseNet, parseTerm } from '../filter/parse-term.ts';
 import type { Type, Value } from '../filter/types.ts';
 import { typeName } from '../filter/types.ts';

@@ -55,13 +55,10 @@ const STATEMENTS: OptionTable<ConfigState> = {
 const STATEMENT_SET = optionSet(STATEMENTS);
 
 /** Words a statement may begin with, for suggestions. */
-export const STATEMENT_WORDS: readonly string[] = [
-  ...new Set([
-    ...STATEMENT_SET.names.map((name) => name.split(' ')[0]!),
-    ...['protocol', 'template', 'filter', 'function', 'define', 'attribute', 'eval', 'include'],
-    ...NET_TYPES,
-  ]),
-];
+export const STATEMENT_WORDS: readonly string[] = STATEMENT_SET.names
+  .map((name) => name.split(' ')[0]!)
+  .concat('protocol template filter function define attribute eval include'.split(' '))
+  .concat([...NET_TYPES]);
 
 /** Reads one simple statement without its `;`. */
 export function readStatement(state: ConfigState): void {

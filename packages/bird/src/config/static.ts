@@ -7,7 +7,7 @@ import type { Dest } from '@rookery/rib';
 import type { NetType, StaticConfig, StaticNexthop, StaticRoute } from '@rookery/router';
 import type { FilterSource } from '../filter/canonical.ts';
 import { compileRouteStatements } from '../filter/compile.ts';
-import { formatPrefixValue } from '../filter/format.ts';
+import { formatPrefixValue } from '../filter/scalar-text.ts';
 import { parseStatementBlock } from '../filter/parse-statement.ts';
 import { parsePrefixLiteral } from '../filter/parse-term.ts';
 import type { PrefixValue } from '../filter/types.ts';

@@ -101,8 +101,8 @@ export type Statement = { readonly at: Token } & (
   | {
       readonly kind: 'if';
       readonly condition: Term;
-      readonly then: Statement;
-      readonly else: Statement | undefined;
+      readonly yes: Statement;
+      readonly no: Statement | undefined;
     }
   | { readonly kind: 'case'; readonly subject: Term; readonly branches: readonly CaseBranch[] }
   | {

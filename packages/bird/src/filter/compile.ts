@@ -14,7 +14,8 @@ import type { FunctionDefinition, Statement, Term } from './ast.ts';
 import { canonicalText, digestText } from './canonical.ts';
 import type { FilterSource } from './canonical.ts';
 import { emitBlock } from './emit-statement.ts';
-import { demand, emitTerm } from './emit-term.ts';
+import { emitTerm } from './emit-term.ts';
+import { demand } from './operand.ts';
 import { LIBRARY } from './library.ts';
 import { EXIT, FilterError, Run } from './runtime.ts';
 import type { PrefixValue, Type } from './types.ts';
@@ -42,7 +43,7 @@ export function compileFilter(
   scope: Scope,
   log: IssueLog | undefined,
 ): Policy {
-  const unit = new Unit({ scope, log, hasRoute: true });
+  const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const main = build(unit, emitBlock(unit, body), []);
   return policy(name, unit, source, filterRunner(name, main));
 }
@@ -54,7 +55,7 @@ export function compileWhere(
   scope: Scope,
   log: IssueLog | undefined,
 ): Policy {
-  const unit = new Unit({ scope, log, hasRoute: true });
+  const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const code = demand(unit, emitTerm(unit, condition), 'bool', 'CONDITION', 1, condition.at);
   const body = `S.accepted = ${code.js}; return R.EXIT;`;
   return policy('(unnamed)', unit, source, filterRunner('(unnamed)', build(unit, body, [])));
@@ -74,6 +75,7 @@ export function compileFunction(
   for (let pass = 0; ; pass++) {
     const unit = new Unit({
       scope,
+      emit: emitTerm,
       log: pass === 0 ? undefined : log,
       hasRoute: true,
       isFunction: true,
@@ -119,7 +121,7 @@ export function compileRouteStatements(
   scope: Scope,
   log: IssueLog | undefined,
 ): { text: string; apply: (route: RouteAttributes) => RouteAttributes } {
-  const unit = new Unit({ scope, log, hasRoute: true });
+  const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const main = build(unit, emitBlock(unit, body), []);
   const env: FilterEnvironment = {
     protocol: '',

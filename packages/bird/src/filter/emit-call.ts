@@ -5,7 +5,7 @@ import type { Token } from '../lexer.ts';
 import type { Term } from './ast.ts';
 import { ATTRIBUTES } from './attributes.ts';
 import { emitMethodOn } from './emit-method.ts';
-import { demand, convert, emitTerm, unknownWord } from './emit-term.ts';
+import { convert, demand, unknownWord } from './operand.ts';
 import { typeName } from './types.ts';
 import type { Type } from './types.ts';
 import type { Code, Unit } from './unit.ts';
@@ -70,7 +70,7 @@ function emitArguments(
     );
   }
   return args.map((arg, i) => {
-    const code = emitTerm(unit, arg);
+    const code = unit.emit(unit, arg);
     const converted = convert(unit, code, parameters[i]!);
     if (converted === undefined) {
       const wanted = typeName(parameters[i]!);
@@ -91,7 +91,7 @@ function emitBuiltIn(unit: Unit, term: Extract<Term, { kind: 'call' }>): Code {
   const { name, args, at } = term;
   if (METHOD_FORMS.has(name)) {
     countArguments(term, 2);
-    const object = emitTerm(unit, args[0]!);
+    const object = unit.emit(unit, args[0]!);
     return emitMethodOn(unit, object, name, args.slice(1), at);
   }
   switch (name) {
@@ -101,12 +101,12 @@ function emitBuiltIn(unit: Unit, term: Extract<Term, { kind: 'call' }>): Code {
     }
     case 'format': {
       countArguments(term, 1);
-      const code = emitTerm(unit, args[0]!);
+      const code = unit.emit(unit, args[0]!);
       return { type: 'string', js: formatJs(code), void: false };
     }
     case 'from_hex': {
       countArguments(term, 1);
-      const text = demand(unit, emitTerm(unit, args[0]!), 'string', 'FROM_HEX', 1, args[0]!.at);
+      const text = demand(unit, unit.emit(unit, args[0]!), 'string', 'FROM_HEX', 1, args[0]!.at);
       return { type: 'bytestring', js: `R.fromHex(${text.js}, ${at.line})`, void: false };
     }
     case 'roa_check':
@@ -117,7 +117,7 @@ function emitBuiltIn(unit: Unit, term: Extract<Term, { kind: 'call' }>): Code {
       return raise(at, 'unsupported', `${name} is not supported by rookery yet`);
     case 'len':
       countArguments(term, 1);
-      return emitMethodOn(unit, emitTerm(unit, args[0]!), 'len', [], at);
+      return emitMethodOn(unit, unit.emit(unit, args[0]!), 'len', [], at);
   }
   return unknownWord(unit, at, name);
 }
@@ -133,7 +133,7 @@ function countArguments(term: Extract<Term, { kind: 'call' }>, count: number): v
 
 /** Lists and paths read as empty when absent, but `defined` still tells. */
 function emitDefined(unit: Unit, term: Term): Code {
-  const code = emitTerm(unit, term);
+  const code = unit.emit(unit, term);
   const attribute = term.kind === 'word' ? ATTRIBUTES.get(term.name) : undefined;
   if (attribute !== undefined && !attribute.void && code.js === attribute.read) {
     const raw = /^\((S\.a\.bgp\?\.\w+) \?\? R\.NONE\)$/.exec(attribute.read)?.[1];
@@ -158,8 +158,8 @@ function emitRoaCheck(unit: Unit, term: Extract<Term, { kind: 'call' }>): Code {
   unit.reads.net = true;
   let js = `R.checkRoa(S, ${unit.constant('string', table).js}`;
   if (args.length === 3) {
-    const net = demand(unit, emitTerm(unit, args[1]!), 'prefix', 'ROA_CHECK', 1, args[1]!.at);
-    const asn = demand(unit, emitTerm(unit, args[2]!), 'int', 'ROA_CHECK', 2, args[2]!.at);
+    const net = demand(unit, unit.emit(unit, args[1]!), 'prefix', 'ROA_CHECK', 1, args[1]!.at);
+    const asn = demand(unit, unit.emit(unit, args[2]!), 'int', 'ROA_CHECK', 2, args[2]!.at);
     js += `, ${net.js}, ${asn.js}`;
   } else if (!unit.hasRoute) raise(at, 'semantic', 'No route to access');
   return { type: 'enum roa', js: `${js})`, void: false };

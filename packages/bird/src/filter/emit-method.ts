@@ -5,7 +5,7 @@ import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import { suggestWord } from '../issue.ts';
 import type { Term } from './ast.ts';
-import { convert, demand, emitTerm } from './emit-term.ts';
+import { convert, demand } from './operand.ts';
 import { typeName } from './types.ts';
 import type { Type } from './types.ts';
 import { wrongArgument } from './unit.ts';
@@ -73,7 +73,7 @@ const WITH_ARGUMENT: Readonly<Record<string, readonly string[]>> = {
 
 /** `object.name` or `object.name(argument)`. */
 export function emitMethod(unit: Unit, term: Extract<Term, { kind: 'method' }>): Code {
-  const object = emitTerm(unit, term.on);
+  const object = unit.emit(unit, term.on);
   return emitMethodOn(unit, object, term.name, term.args ?? [], term.at);
 }
 
@@ -99,7 +99,7 @@ export function emitMethodOn(
     return { type: method.type, js: body, void: method.void === true };
   }
   if (args.length !== 1) wrongCount(name, 1, args.length, at);
-  const argument = emitTerm(unit, args[0]!);
+  const argument = unit.emit(unit, args[0]!);
   if (object.type === 'ip') {
     const length = demand(unit, argument, 'int', 'IP_MASK', 2, args[0]!.at);
     return { type: 'ip', js: `R.maskAddress(${self.js}, ${length.js})`, void: false };

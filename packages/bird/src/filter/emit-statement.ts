@@ -8,7 +8,8 @@ import { ATTRIBUTES } from './attributes.ts';
 import { buildSet } from './build-set.ts';
 import { emitUserCall, formatJs } from './emit-call.ts';
 import { emitMethodOn } from './emit-method.ts';
-import { convert, demand, emitTerm, evaluateIn, unknownWord } from './emit-term.ts';
+import { emitTerm } from './emit-term.ts';
+import { convert, demand, evaluateIn, unknownWord } from './operand.ts';
 import { typeName } from './types.ts';
 import type { Type } from './types.ts';
 import { wrongArgument } from './unit.ts';
@@ -39,9 +40,9 @@ function emitStatement(unit: Unit, statement: Statement): string {
       );
     case 'if': {
       const condition = emitCondition(unit, statement.condition);
-      const then = emitBlock(unit, [statement.then]);
+      const then = emitBlock(unit, [statement.yes]);
       const otherwise =
-        statement.else === undefined ? '' : ` else ${emitBlock(unit, [statement.else])}`;
+        statement.no === undefined ? '' : ` else ${emitBlock(unit, [statement.no])}`;
       return `${condition.before}if (${condition.js}) ${then}${otherwise}`;
     }
     case 'case':

@@ -3,13 +3,13 @@
 
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
-import { suggestWord } from '../issue.ts';
 import type { BinaryOp, MaskItem, Term } from './ast.ts';
 import { ATTRIBUTES } from './attributes.ts';
 import { buildSet } from './build-set.ts';
 import { emitCall } from './emit-call.ts';
 import { emitMethod } from './emit-method.ts';
-import { evaluateTerm, foldCode } from './evaluate.ts';
+import { foldCode } from './evaluate-with.ts';
+import { convert, demand, evaluateIn, ipNumber, noteConstant, unknownWord } from './operand.ts';
 import { isSetType, typeName, ENUM_CONSTANTS } from './types.ts';
 import type { Type, WordPair } from './types.ts';
 import { buildPrefixSet } from './prefix-set.ts';
@@ -118,21 +118,6 @@ const EMPTY_SET = {
 
 const notHint = "'!' binds tighter than '~': write !(a ~ B), or a !~ B";
 
-/** A constant component of a set; what it names counts as used. */
-export function evaluateIn(unit: Unit, term: Term): ReturnType<typeof evaluateTerm> {
-  if (term.kind === 'word' && unit.local(term.name) !== undefined) {
-    raise(term.at, 'semantic', 'Non-constant item in a set', 'sets hold constants only');
-  }
-  const found = evaluateTerm(term, unit.scope);
-  if (term.kind === 'word') noteConstant(unit, term.name);
-  return found;
-}
-
-function noteConstant(unit: Unit, name: string): void {
-  const symbol = unit.scope.lookup(name);
-  if (symbol?.kind === 'constant') unit.uses.set(`define ${name}`, symbol.text);
-}
-
 function emitWord(unit: Unit, term: Extract<Term, { kind: 'word' }>): Code {
   const { name, at } = term;
   const local = unit.local(name);
@@ -173,68 +158,13 @@ function emitWord(unit: Unit, term: Extract<Term, { kind: 'word' }>): Code {
   return unknownWord(unit, at, name);
 }
 
-/** BIRD's complaint about a word nobody defined, with the nearest one that somebody did. */
-export function unknownWord(unit: Unit, at: Token, name: string): never {
-  const candidates = [
-    ...unit.localNames(),
-    ...unit.scope.names().filter((other) => !unit.scope.isPredefined(other)),
-    ...ATTRIBUTES.keys(),
-    ...ENUM_CONSTANTS.keys(),
-  ];
-  const near = suggestWord(name, candidates);
-  const isKeyword = ['if', 'then', 'else', 'accept', 'reject', 'in', 'do'].includes(name);
-  const what = isKeyword ? name.toUpperCase() : 'CF_SYM_UNDEFINED';
-  return raise(
-    at,
-    isKeyword ? 'syntax' : 'undefined-symbol',
-    `syntax error, unexpected ${what}`,
-    near === undefined ? `'${name}' is not defined here` : `did you mean ${near}?`,
-  );
-}
-
 function needRoute(unit: Unit, at: Token): void {
   if (unit.hasRoute) return;
   raise(at, 'semantic', 'No route to access', 'route attributes exist only inside filters');
 }
 
-/** Checks the type of an operand and guards against void. */
-export function demand(
-  unit: Unit,
-  code: Code,
-  type: Type,
-  op: string,
-  argument: number,
-  at: Token,
-  hint?: string,
-): Code {
-  const converted = convert(unit, code, type);
-  if (converted === undefined) return wrongArgument(at, op, argument, type, code.type, hint);
-  if (!converted.void) return converted;
-  const name = typeName(type);
-  const js = `R.need(${converted.js}, ${JSON.stringify(op)}, ${argument}, ${JSON.stringify(name)}, ${at.line})`;
-  return { type, js, void: false };
-}
-
 function demandInt(unit: Unit, term: Term, op: string, argument: number): Code {
   return demand(unit, emitTerm(unit, term), 'int', op, argument, term.at);
-}
-
-/** The same value as another type, where the language converts; `undefined` when it does not. */
-export function convert(unit: Unit, code: Code, type: Type): Code | undefined {
-  if (code.type === type || type === 'any' || code.type === 'any') return code;
-  if (code.type === 'empty set' && isSetType(type)) return code;
-  if (type === 'quad' && code.type === 'ip') {
-    if (code.constant !== undefined) {
-      if ((code.constant as string).includes(':')) return undefined;
-      return unit.constant('quad', ipNumber(code.constant as string));
-    }
-    return { type, js: `R.ipToQuad(${code.js} ?? "")`, void: false };
-  }
-  return undefined;
-}
-
-function ipNumber(text: string): number {
-  return text.split('.').reduce((word, octet) => word * 256 + Number(octet), 0);
 }
 
 function emitBinary(unit: Unit, term: Extract<Term, { kind: 'binary' }>): Code {

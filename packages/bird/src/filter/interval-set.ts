@@ -3,7 +3,7 @@
 // they can be, and a list of boxes (a range per component) where they cannot: `(*,1)`.
 
 import { formatWords, parseWords } from '@rookery/net';
-import { formatEc, formatLc, formatPair, formatRd } from './format.ts';
+import { formatEc, formatLc, formatPair, formatRd } from './scalar-text.ts';
 import { ENUM_TYPES } from './types.ts';
 import type { EnumType, SetType } from './types.ts';
 

@@ -164,9 +164,9 @@ function parseIf(c: Cursor): Statement {
   const at = c.next();
   const condition = parseTerm(c);
   c.expectWord('then', 'write: if CONDITION then STATEMENT');
-  const then = parseStatement(c);
+  const yes = parseStatement(c);
   const otherwise = c.acceptWord('else') ? parseStatement(c) : undefined;
-  return { kind: 'if', at, condition, then, else: otherwise };
+  return { kind: 'if', at, condition, yes, no: otherwise };
 }
 
 function parseCase(c: Cursor): Statement {

@@ -7,7 +7,7 @@ import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { BinaryOp, EcKind, MaskItem, PrefixPattern, SetItem, Span, Term } from './ast.ts';
 import type { PrefixValue } from './types.ts';
-import { formatPrefixValue } from './format.ts';
+import { formatPrefixValue } from './scalar-text.ts';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['=', '!=', '<', '<=', '>', '>=', '~', '!~']);
 const EC_KINDS: ReadonlySet<string> = new Set(['rt', 'ro', 'generic', 'unknown']);

@@ -4,7 +4,7 @@
 // the masked prefix once per group that exists, at most 129 and usually one or two.
 
 import type { PrefixPattern } from './ast.ts';
-import { formatPrefixValue } from './format.ts';
+import { formatPrefixValue } from './scalar-text.ts';
 import type { PrefixValue } from './types.ts';
 
 export interface PrefixSet {

@@ -7,6 +7,7 @@ import type { IssueLog } from '../issue.ts';
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { Scope } from '../scope.ts';
+import type { Term } from './ast.ts';
 import type { CompiledFunction } from './compile.ts';
 import type { Type, Value } from './types.ts';
 import { typeName } from './types.ts';
@@ -21,6 +22,8 @@ export interface Code {
   readonly constant?: Exclude<Value, undefined>;
 }
 
+export type Emit = (unit: Unit, term: Term) => Code;
+
 interface Local {
   readonly type: Type;
   readonly js: string;
@@ -30,6 +33,8 @@ interface Local {
 export class Unit {
   readonly scope: Scope;
   readonly log: IssueLog | undefined;
+  /** The compiler of expressions. */
+  readonly emit: Emit;
   /** False in `define` and option values, where there is no route to look at. */
   readonly hasRoute: boolean;
   readonly constants: Value[] = [];
@@ -51,12 +56,14 @@ export class Unit {
   constructor(options: {
     scope: Scope;
     log?: IssueLog | undefined;
+    emit: Emit;
     hasRoute: boolean;
     isFunction?: boolean;
     returns?: Type | undefined;
   }) {
     this.scope = options.scope;
     this.log = options.log;
+    this.emit = options.emit;
     this.hasRoute = options.hasRoute;
     this.isFunction = options.isFunction ?? false;
     this.returns = options.returns;
