@@ -12,11 +12,11 @@ import type { VtyContext } from './context.ts';
 import { prettyJson } from './json.ts';
 import type { Json } from './json.ts';
 
-/** Text or JSON for a prefix or for the longest match of an address. */
+/** Text or JSON for a prefix, or for the longest match of an address, given as text. */
 export function prefixReply(
   context: VtyContext,
   family: Family,
-  target: Prefix | IpAddress,
+  target: string,
   json: boolean,
 ): string {
   const entry = findEntry(context, family, target);
