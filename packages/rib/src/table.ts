@@ -259,7 +259,7 @@ export class Table implements DecisionContext {
 
   /** Removes one path by number. */
   removePath(path: number): number {
-    if (this.paths.source[path] === 0) return 0;
+    if (path >= this.paths.limit || this.paths.source[path] === 0) return 0;
     const { next, net } = this.paths;
     let previous = 0;
     for (let at = this.#first[net[path]!]!; at !== path; at = next[at]!) previous = at;
