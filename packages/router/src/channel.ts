@@ -6,7 +6,7 @@
 import { CHANGE, PATH_FLAG, samePolicy } from '@rookery/rib';
 import type { ChannelConfig, LimitConfig } from './config.ts';
 import { Exporter } from './exporter.ts';
-import type { ExportEvent, ExportSink } from './exporter.ts';
+import type { ExportCounters, ExportEvent, ExportSink } from './exporter.ts';
 import { PolicyRunner } from './policy-runner.ts';
 import type { PolicyContext } from './policy-runner.ts';
 import type { Protocol } from './protocol.ts';
@@ -267,7 +267,7 @@ export class Channel {
         ignored: this.imported.withdrawsIgnored,
         accepted: this.imported.withdrawsAccepted,
       },
-      ...this.exportStats(),
+      ...exportStatsOf(this.exporter?.counters),
     };
     const limits: {
       receive?: LimitView;
@@ -291,10 +291,6 @@ export class Channel {
       updates,
       limits,
     };
-  }
-
-  exportStats(): Pick<RouteChangeStats, 'exportUpdates' | 'exportWithdraws'> {
-    return exportStatsOf(this.exporter);
   }
 
   #apply(net: number, attributes: number, pathId: number, filtered: boolean): number {
@@ -407,11 +403,10 @@ export class Channel {
   }
 }
 
-/** Stats of an exporter as consoles show them; zeros without one. */
+/** Export counters as consoles show them; zeros without any. */
 export function exportStatsOf(
-  exporter: Exporter | undefined,
+  counters: ExportCounters | undefined,
 ): Pick<RouteChangeStats, 'exportUpdates' | 'exportWithdraws'> {
-  const counters = exporter?.counters;
   return {
     exportUpdates: {
       received: counters?.updatesReceived ?? 0,

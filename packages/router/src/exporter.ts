@@ -71,6 +71,9 @@ export class Exporter implements Task {
     withdrawsReceived: 0,
     withdrawsAccepted: 0,
   };
+  /** Updates by source of the route: a member of a group is not told its own. */
+  readonly receivedFrom: number[] = [];
+  readonly filteredFrom: number[] = [];
   traced = false;
   limit: LimitConfig | undefined;
   limitHit = false;
@@ -196,6 +199,7 @@ export class Exporter implements Task {
     const before = rib.attributesOf(path);
     const source = rib.sourceOf(path);
     this.counters.updatesReceived++;
+    this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + 1;
     const memo = this.#memoFor(source);
     const known = memo ? memo.get(before) : -1;
     if (known > 0) return this.#deliver(net, known, source);
@@ -208,6 +212,7 @@ export class Exporter implements Task {
     let owned = this.#runner.owned;
     if (outcome === 0) {
       this.counters.updatesFiltered++;
+      this.filteredFrom[source] = (this.filteredFrom[source] ?? 0) + 1;
       if (this.traced) this.#options.trace?.('filtered out', net, before, source);
       return this.#withdraw(net);
     }

@@ -166,8 +166,10 @@ class Walk implements RouteWalk {
   #exports(net: number, path: number, best: number): boolean {
     const side = this.#export!;
     const { kind } = this.#query.export!;
-    const merged = side.exporter.merges;
-    if (path !== best && !merged) return false;
+    if (path !== best && !side.exporter.merges) return false;
+    const { rib } = side.exporter.table;
+    // A route never goes back to where it came from.
+    if (rib.sourceOf(path) === side.channel.source) return kind === 'noexport';
     if (kind === 'exported') return side.inForce(net) !== 0;
     // What the protocol itself refuses (its own routes) was never offered: BIRD lists it nowhere.
     if (side.exporter.refuses(path)) return false;

@@ -162,6 +162,9 @@ test('device and node1: one session; the others knock and are named', () => {
     { ...view.channels[0]!.counts },
     { imported: 1, filtered: 0, exported: 0, preferred: 1 },
   );
+  const { exportUpdates } = view.channels[0]!.updates;
+  assert.deepEqual(exportUpdates, { received: 1, rejected: 1, filtered: 0, accepted: 0 });
+  assert.deepEqual(view.channels[0]!.nextHop, ['192.168.1.1']);
   assert.equal(view.bgp!.negotiated!.holdTimeSec, 0);
   assert.deepEqual(router.fib.owned(), []);
   assert.ok(
@@ -210,6 +213,13 @@ test('stage by stage by reconfiguration, without touching a session', () => {
   );
   lan.advance(2000);
   assert.deepEqual(router.fib.owned(), []);
+  const node3 = router.router.view.protocols().find((p) => p.name === 'node3')!.channels[0]!;
+  assert.deepEqual(node3.updates.exportUpdates, {
+    received: 1,
+    rejected: 0,
+    filtered: 1,
+    accepted: 0,
+  });
   const table = router.router.view.tables().find((t) => t.name === 'master4')!;
   assert.deepEqual([table.routes, table.networks], [3, 1]);
 

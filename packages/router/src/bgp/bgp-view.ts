@@ -3,14 +3,16 @@
 // BIRD's error texts, which are values of its own.
 
 import { birdErrorText, negotiatedOf, openFor, peerTimers, reasonText } from '@rookery/bgp';
-import type { CapabilitySet, DownReason, PeerTimers } from '@rookery/bgp';
+import type { CapabilitySet, DownReason, Negotiated, PeerTimers } from '@rookery/bgp';
+import { exportStatsOf } from '../channel.ts';
 import type { BgpChannelConfig } from '../config.ts';
-import type { BgpProtocol } from '../protocols/bgp.ts';
+import type { BgpFamily, BgpProtocol } from '../protocols/bgp.ts';
 import type {
   BgpErrorView,
   BgpFamilyView,
   BgpView,
   CapabilitiesView,
+  ChannelView,
   ConnectionView,
   ResetReason,
   TimerView,
@@ -108,6 +110,36 @@ export function bgpView(protocol: BgpProtocol): BgpView {
           },
         }
       : {}),
+  };
+}
+
+/** A channel with what only the session knows: group counters, next hop, kept routes. */
+export function bgpChannelView(
+  family: BgpFamily,
+  view: ChannelView,
+  negotiated: Negotiated | undefined,
+): ChannelView {
+  const { membership, stale, retention, staleUntilMs } = family;
+  const config = family.channel.config as BgpChannelConfig;
+  const { ownNextHop, ownLinkLocal } = membership?.group.rules ?? {};
+  const counters = membership && membership.group.countersFor(membership);
+  const nextHop = [ownNextHop, ownLinkLocal].filter((address) => address !== undefined);
+  const staleSec = stale === 'regular' ? retention?.restartTimeSec : retention?.llgrStaleTimeSec;
+  return {
+    ...view,
+    counts: {
+      ...view.counts,
+      exported: membership ? membership.group.updates.announcedCount(membership.member) : 0,
+    },
+    updates: { ...view.updates, ...exportStatsOf(counters) },
+    ...(negotiated && nextHop.length > 0 ? { nextHop } : {}),
+    ...(config.gateway === 'recursive' ? { igpTable: config.igpTable ?? config.table } : {}),
+    ...(stale === 'no'
+      ? {}
+      : {
+          neighborGr: stale,
+          staleTimer: { dueMs: staleUntilMs, totalMs: (staleSec ?? 0) * 1000 },
+        }),
   };
 }
 

@@ -18,7 +18,7 @@ import type { AttributeEncoder, AttributeStore, GroupMember, Policy } from '@roo
 import type { BgpChannelConfig } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { Exporter } from '../exporter.ts';
-import type { ExportEvent, ExportSink } from '../exporter.ts';
+import type { ExportCounters, ExportEvent, ExportSink } from '../exporter.ts';
 import type { Channel } from '../channel.ts';
 import { policyContextFor } from '../channel.ts';
 import type { Protocol } from '../protocol.ts';
@@ -54,6 +54,9 @@ export interface Membership {
   readonly member: GroupMember;
   readonly endOfRib: Uint8Array;
   endOfRibSent: boolean;
+  /** Counters of the group when the member joined, and what the join itself amounts to. */
+  readonly base: ExportCounters;
+  readonly fed: ExportCounters;
   /** Nets that the peer has from its former group and may have to be told are gone. */
   owedWithdrawals: Int32Array | undefined;
 }
@@ -216,6 +219,11 @@ export class BgpGroup implements ExportSink {
     engine.exporters.add(this.exporter);
   }
 
+  /** Equal for all members. */
+  get rules(): ExportRules {
+    return this.#rules;
+  }
+
   /** Present policy; equal for all members. */
   get policy(): Policy {
     return this.exporter.policy;
@@ -231,6 +239,8 @@ export class BgpGroup implements ExportSink {
       endOfRib,
       endOfRibSent: false,
       owedWithdrawals: undefined,
+      base: { ...this.exporter.counters },
+      fed: this.#fedAtJoin(member),
     };
     this.memberships.add(membership);
     this.retrace();
@@ -252,6 +262,38 @@ export class BgpGroup implements ExportSink {
   /** Whether anybody wants export lines may have changed. */
   retrace(): void {
     this.exporter.traced = [...this.memberships].some((m) => m.client.traced());
+  }
+
+  /** Export counters as one member sees them: its own routes are rejected, not exported. */
+  countersFor({ client, base, fed }: Membership): ExportCounters {
+    const { counters, receivedFrom, filteredFrom } = this.exporter;
+    const { source } = client.channel;
+    const own = receivedFrom[source] ?? 0;
+    const ownFiltered = filteredFrom[source] ?? 0;
+    const since = (name: keyof ExportCounters): number => counters[name] - base[name] + fed[name];
+    return {
+      updatesReceived: since('updatesReceived'),
+      updatesRejected: since('updatesRejected') + own,
+      updatesFiltered: since('updatesFiltered') - ownFiltered,
+      updatesAccepted: since('updatesAccepted') - (own - ownFiltered),
+      withdrawsReceived: since('withdrawsReceived'),
+      withdrawsAccepted: since('withdrawsAccepted'),
+    };
+  }
+
+  /** A member that joins late is fed from what the group has: that is one update per net. */
+  #fedAtJoin(member: GroupMember): ExportCounters {
+    const late = !this.exporter.feeding;
+    const accepted = late ? this.updates.announcedCount(member) : 0;
+    const received = late ? this.#table.rib.netCount : 0;
+    return {
+      updatesReceived: received,
+      updatesRejected: 0,
+      updatesFiltered: received - accepted,
+      updatesAccepted: accepted,
+      withdrawsReceived: 0,
+      withdrawsAccepted: 0,
+    };
   }
 
   /** All members changed to these needs: sends what differs. */

@@ -34,7 +34,7 @@ import type { GroupClient, GroupNeeds, Membership } from '../bgp/groups.ts';
 import { Importer } from '../bgp/importer.ts';
 import { sameBgpConfig } from '../bgp/same-config.ts';
 import { markLongLived } from '../bgp/stale-routes.ts';
-import { bgpView } from '../bgp/bgp-view.ts';
+import { bgpChannelView, bgpView } from '../bgp/bgp-view.ts';
 import { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig, ProtocolConfig } from '../config.ts';
 import type { ConnectionFact, ConnectionHandler, Engine } from '../engine.ts';
@@ -44,7 +44,7 @@ import { Protocol } from '../protocol.ts';
 import type { ShutdownReason } from '../protocol.ts';
 import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
-import type { ChannelView, ProtocolView } from '../view.ts';
+import type { ProtocolView } from '../view.ts';
 
 interface Wire {
   readonly id: ConnectionId;
@@ -185,15 +185,9 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   view(): ProtocolView {
     const common = this.commonView();
     const negotiated = negotiatedOf(this.peer);
-    if (!negotiated) return { ...common, bgp: bgpView(this) };
-    const channels = common.channels.map((view, i): ChannelView => {
-      const family = this.families[i];
-      const config = family?.channel.config as BgpChannelConfig | undefined;
-      if (!family || !config) return view;
-      const own = this.#ownNextHop(family.family, config, negotiated.endpoints);
-      const nextHop = [own.ownNextHop, own.ownLinkLocal].filter((a) => a !== undefined);
-      return { ...view, nextHop };
-    });
+    const channels = this.families.map((family, i) =>
+      bgpChannelView(family, common.channels[i]!, negotiated),
+    );
     return { ...common, channels, bgp: bgpView(this) };
   }
 
