@@ -25,7 +25,7 @@ async function bundle(): Promise<void> {
     input: join(root, 'apps/rookery/src/main.ts'),
     platform: 'node',
     // Native code, WASM and optional weight stay in node_modules and load when first used.
-    external: [/^node:/, 'koffi', '@cdktn/hcl2json', '@kubernetes/client-node', 'playwright-core'],
+    external: [/^node:/, 'koffi', '@cdktn/hcl2json'],
     logLevel: 'warn',
   });
   await build.write({

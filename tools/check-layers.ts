@@ -48,7 +48,9 @@ function checkFile(from: Workspace, path: string): void {
   const where = relative(root, path);
   const isTest = /\.test\.tsx?$/.test(path);
   const pure = from.layer <= LAST_PURE_LAYER && !isTest;
-  for (const [, specifier = ''] of source.matchAll(/(?<![\w'.])(?:from|import)(?:\s+|\s*\(\s*)'([\w@./:-]+)'/g)) {
+  for (const [, specifier = ''] of source.matchAll(
+    /(?<![\w'.])(?:from|import)(?:\s+|\s*\(\s*)'([\w@./:-]+)'/g,
+  )) {
     if (specifier.startsWith('.')) {
       const target = relative(from.dir, join(path, '..', specifier));
       if (target.startsWith('..')) problems.push(`${where}: "${specifier}" leaves its package`);
