@@ -12,6 +12,7 @@ import type {
   RouterControl,
   RouterStatus,
   RouterView,
+  RunningNeighbor,
   TableView,
 } from '@rookery/router';
 import type { UtcOffset } from '../wall-clock.ts';
@@ -50,13 +51,32 @@ export const FAMILY_KEYS = { ipv4: 'ipv4Unicast', ipv6: 'ipv6Unicast' } as const
 /** BGP neighbors with an address, in order of the address. */
 export function neighborsOf(view: RouterView): readonly Neighbor[] {
   const found: Neighbor[] = [];
+  const running = view.runningConfig()?.instances.flatMap((instance) => instance.neighbors) ?? [];
   for (const protocol of view.protocols()) {
     const { bgp } = protocol;
-    if (bgp?.neighborAddress !== undefined) {
-      found.push({ name: bgp.neighborAddress, protocol, bgp });
-    }
+    if (bgp?.neighborAddress === undefined) continue;
+    const rendered = running.find((n) => n.address === bgp.neighborAddress);
+    found.push({
+      name: bgp.neighborAddress,
+      protocol,
+      bgp: rendered ? withRouteMaps(bgp, rendered) : bgp,
+    });
   }
   return found.toSorted((a, b) => compareAddresses(a.name, b.name));
+}
+
+/** On a speaker policies go by the names of the route maps that its configuration shows. */
+function withRouteMaps(bgp: BgpView, rendered: RunningNeighbor): BgpView {
+  const families = bgp.families.map((view): BgpFamilyView => {
+    const { routeMapIn, routeMapOut } =
+      rendered.families.find((f) => f.family === view.family) ?? {};
+    return {
+      ...view,
+      ...(routeMapIn !== undefined && { importPolicyName: routeMapIn }),
+      ...(routeMapOut !== undefined && { exportPolicyName: routeMapOut }),
+    };
+  });
+  return { ...bgp, families };
 }
 
 export function familyOfNeighbor(bgp: BgpView, family: Family): BgpFamilyView | undefined {
