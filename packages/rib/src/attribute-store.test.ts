@@ -95,7 +95,7 @@ const routes: fc.Arbitrary<RouteAttributes> = fc
       }),
     } as never),
   )
-  .map(([a, b]) => ({ ...a, ...b }) as RouteAttributes);
+  .map(([a, b]) => structuredClone({ ...a, ...b }) as RouteAttributes);
 
 const PLAIN: RouteAttributes = {
   source: 'static',

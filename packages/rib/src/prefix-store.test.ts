@@ -138,7 +138,7 @@ describe('PrefixStore', () => {
           const length = 8 + (next() % 17);
           const word = next() & (-1 << (32 - length));
           if (family === 'ipv4') store.intern4(word, length);
-          else store.intern6(0x20010db8, word, next() & 3, next(), 128 - (next() % 2) * 0);
+          else store.intern6(0x20010db8, word, next() & 3, next(), 128);
         }
         const sorted = [...store.sortedNets((net) => net % 5 !== 0)];
         assert.deepEqual(
