@@ -17,7 +17,15 @@ const LEVELS: Readonly<Record<LogClass, keyof ClusterLog>> = {
   bug: 'error',
 };
 
-const ROUTINE: ReadonlySet<string> = new Set(['Reconfiguring', 'Reconfigured']);
+const ROUTINE: ReadonlySet<string> = new Set([
+  'Reconfiguring',
+  'Reconfigured',
+  'Shutting down',
+  'Shutdown completed',
+]);
+
+/** Of what the sessions trace, that which an operator wants to see. */
+const NEWS = /: (BGP session (established|closed)|Error: |Received: |Neighbor (lost|ready))/;
 
 export class SpeakerLogging {
   readonly #log: ClusterLog;
@@ -31,7 +39,8 @@ export class SpeakerLogging {
   }
 
   write(logClass: LogClass, text: string): void {
-    this.#log[ROUTINE.has(text) ? 'debug' : LEVELS[logClass]]({ engine: logClass }, text);
+    const level = logClass === 'trace' && NEWS.test(text) ? 'info' : LEVELS[logClass];
+    this.#log[ROUTINE.has(text) ? 'debug' : level]({ engine: logClass }, text);
     for (const follower of this.#followers) {
       if (follower.classes.has(logClass)) follower.onLine(text);
     }

@@ -131,7 +131,8 @@ function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
     kind: 'bgp',
     name: peer.name,
     disabled: false,
-    debug: [],
+    // Up, down and why are an operator's concern; the speaker's log picks them.
+    debug: ['states', 'events'],
     ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
     localAs,
     ...(peer.sourceAddress === undefined ? {} : { localAddress: peer.sourceAddress }),
@@ -154,8 +155,9 @@ function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
     startupHoldTimeSec: timers.holdTimeSec === 0 ? 240 : Math.max(timers.holdTimeSec, 30),
     keepaliveTimeSec: timers.keepaliveTimeSec,
     minHoldTimeSec: 0,
-    // Nobody dials us, so there is no collision to wait for.
-    connectDelayTimeSec: 0,
+    // Nobody dials us, so there is no collision to wait for; but a router that does not know this
+    // node yet is not to be flooded.
+    connectDelayTimeSec: 2,
     connectRetryTimeSec: connectTimeSec,
     // A node must be back in service within seconds of its return, whatever ended the session.
     errorWaitTimeMinSec: 1,
