@@ -72,7 +72,7 @@ async function runTier(name: string, glob: string, concurrency: number): Promise
     const error = event.details.error;
     const cause = error.cause instanceof Error ? error.cause : error;
     file = event.file?.replace(`${root}/`, '') ?? '';
-    const text = `${file}: ${event.name}\n${indent(cause.stack ?? String(error.cause ?? error))}`;
+    const text = `${file}: ${event.name}\n${indent(cause.stack ?? cause.message)}`;
     total.failures.push(text);
     console.log(`  FAIL ${text}`);
   });

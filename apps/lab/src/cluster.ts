@@ -49,8 +49,8 @@ export interface Cluster {
   events(key: ObjectKey): readonly ClusterEvent[];
   list(kind: ObjectKey['kind']): readonly KubeObject[];
   /** The API goes away: no new connection, and those that exist are cut. */
-  interruptApi(): void;
-  restoreApi(): void;
+  readonly interruptApi: () => void;
+  readonly restoreApi: () => void;
   close(): Promise<void>;
 }
 
@@ -118,8 +118,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       return eventsAbout(api, key);
     },
     list: (kind) => api.api.store.list(STORE_KEY[kind]),
-    interruptApi: gate.shut,
-    restoreApi: gate.open,
+    interruptApi: () => gate.shut(),
+    restoreApi: () => gate.open(),
     async close() {
       stopProxying();
       await end(controller);

@@ -42,7 +42,7 @@ export async function tellStory(
 
 async function minimalConfiguration(lab: Lab, narrator: Narrator): Promise<void> {
   narrator.stage(1, 'The minimal bird.conf: nothing listens, every session stays in Active');
-  await lab.cluster!.apply(MANIFESTS);
+  lab.cluster!.apply(MANIFESTS);
   await narrator.fact(
     "the post's three objects are accepted, v1beta1 peer included",
     () => 'bgp-pool, bgp-router-peer, bgp-pool-advertisement',
@@ -112,11 +112,9 @@ async function allNodes(lab: Lab, narrator: Narrator): Promise<void> {
     'All nodes and the service: routes in the table, none in the kernel, no answer',
   );
   await lab.router.configure(BIRD_CONF.allNodes);
-  await lab.cluster!.apply(SERVICE);
+  lab.cluster!.apply(SERVICE);
   await narrator.fact('the service gets its address from bgp-pool', async () => {
-    await until(`the address ${VIP}`, 10_000, async () =>
-      when((await serviceAddress(lab)) === VIP),
-    );
+    await until(`the address ${VIP}`, 10_000, async () => when(serviceAddress(lab) === VIP));
     return `${VIP} (192.168.2.0 is skipped: avoidBuggyIPs)`;
   });
   await narrator.fact('all three nodes are Established', async () => {
@@ -294,19 +292,19 @@ async function nodePowerLoss(lab: Lab, narrator: Narrator, figures: Figures): Pr
 async function annotation(lab: Lab, narrator: Narrator): Promise<void> {
   narrator.stage(7, 'The annotation moves the service to another pool, and back');
   const cluster = lab.cluster!;
-  await cluster.apply(SECOND_POOL);
+  cluster.apply(SECOND_POOL);
   const moves = [
     { pool: 'other-pool', address: '192.168.3.1', old: VIP },
     { pool: 'bgp-pool', address: VIP, old: '192.168.3.1' },
   ];
   for (const { pool, address, old } of moves) {
-    await cluster.annotate(SERVICE_KEY, { 'metallb.io/address-pool': pool });
+    cluster.annotate(SERVICE_KEY, { 'metallb.io/address-pool': pool });
     await narrator.fact(`metallb.io/address-pool: "${pool}" re-allocates`, async () => {
       await until(`the address ${address}`, 10_000, async () =>
-        when((await serviceAddress(lab)) === address),
+        when(serviceAddress(lab) === address),
       );
       const event = await until('an event', 5000, async () =>
-        (await cluster.events(SERVICE_KEY)).findLast((e) => e.message.includes(address)),
+        cluster.events(SERVICE_KEY).findLast((e) => e.message.includes(address)),
       );
       return `${address}; event ${event.reason}: ${event.message}`;
     });
@@ -342,8 +340,8 @@ async function sessionState(
   );
 }
 
-async function serviceAddress(lab: Lab): Promise<string | undefined> {
-  const service = await lab.cluster!.get(SERVICE_KEY);
+function serviceAddress(lab: Lab): string | undefined {
+  const service = lab.cluster!.get(SERVICE_KEY);
   const status = service?.['status'] as
     | { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } }
     | undefined;

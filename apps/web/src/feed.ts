@@ -19,8 +19,8 @@ export interface TimelineEntry {
 }
 
 export interface Feed {
-  subscribe(onChange: () => void): () => void;
-  read(): FeedState;
+  readonly subscribe: (onChange: () => void) => () => void;
+  readonly read: () => FeedState;
 }
 
 const MAX_ENTRIES = 50;

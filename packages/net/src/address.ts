@@ -37,7 +37,7 @@ export function formatWords(words: Words): IpAddress {
 }
 
 /** The family of a canonical address or prefix. */
-export function familyOf(address: IpAddress | Prefix): Family {
+export function familyOf(address: string): Family {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
