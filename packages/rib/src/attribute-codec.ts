@@ -52,31 +52,41 @@ const TYPE = {
   linkLocalNextHop: 200,
 } as const;
 
+/** What an `ensure` leaves for the fields of fixed size that follow, a text of 255 included. */
+const ROOM = 512;
+
 /** Writes octets; throws away everything when one value has no form (`failed`). */
 class Writer {
   bytes = new Uint8Array(4096);
   at = 0;
   failed = false;
 
+  /** Makes room; everything below writes without looking. */
+  ensure(octets: number): void {
+    if (this.at + octets > this.bytes.length) this.#grow(this.at + octets);
+  }
+
   u8(value: number): void {
-    if (this.at + 64 > this.bytes.length) this.#grow();
     this.bytes[this.at++] = value;
   }
 
   u16(value: number): void {
     if (!(value >= 0 && value <= 0xffff)) this.failed = true;
-    this.u8(value >>> 8);
-    this.bytes[this.at++] = value & 255;
+    const { bytes } = this;
+    bytes[this.at++] = value >>> 8;
+    bytes[this.at++] = value;
   }
 
   u32(value: number): void {
     // A fraction, a negative or an infinite number has no form here.
     if (value >>> 0 !== value) this.failed = true;
-    this.u8(value >>> 24);
     const { bytes } = this;
-    bytes[this.at++] = (value >>> 16) & 255;
-    bytes[this.at++] = (value >>> 8) & 255;
-    bytes[this.at++] = value & 255;
+    const { at } = this;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
+    this.at = at + 4;
   }
 
   /** One octet of length (4 or 16) and the address. */
@@ -95,7 +105,10 @@ class Writer {
   }
 
   text(value: string): void {
-    if (value.length > 255) this.failed = true;
+    if (value.length > 255) {
+      this.failed = true;
+      return;
+    }
     this.u8(value.length);
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
@@ -138,8 +151,8 @@ class Writer {
     return dots === 3;
   }
 
-  #grow(): void {
-    const bytes = new Uint8Array(this.bytes.length * 2);
+  #grow(needed: number): void {
+    const bytes = new Uint8Array(Math.max(needed, this.bytes.length * 2));
     bytes.set(this.bytes);
     this.bytes = bytes;
   }
@@ -177,7 +190,8 @@ export class AttributeCodec {
     if (from !== undefined) w.address(from);
     if (nexthops.length > 255) return NOT_ENCODABLE;
     w.u8(nexthops.length);
-    for (const nexthop of nexthops) encodeNexthop(w, nexthop);
+    for (let i = 0; i < nexthops.length; i++) encodeNexthop(w, nexthops[i]!);
+    w.ensure(ROOM);
     if (kernel !== undefined) encodeKernel(w, kernel);
     if (bgp !== undefined) encodeBgp(w, bgp);
     return w.failed ? NOT_ENCODABLE : w.at;
@@ -258,6 +272,7 @@ class Reader {
 function encodeNexthop(w: Writer, nexthop: Nexthop): void {
   const { gateway, weight } = nexthop;
   const onlink = nexthop.onlink === undefined ? 0 : nexthop.onlink ? 4 : 8;
+  w.ensure(ROOM);
   w.u8((gateway === undefined ? 0 : 1) | (weight === undefined ? 0 : 2) | onlink);
   if (gateway !== undefined) w.address(gateway);
   if (weight !== undefined) w.u16(weight);
@@ -313,7 +328,9 @@ function encodeBgp(w: Writer, bgp: PathAttributes): void {
     w.close(start);
   }
   const path = w.open(TYPE.asPath);
-  for (const segment of bgp.asPath) {
+  for (let s = 0; s < bgp.asPath.length; s++) {
+    const segment = bgp.asPath[s]!;
+    w.ensure(segment.asns.length * 4 + ROOM);
     w.u8(segment.type);
     w.u16(segment.asns.length);
     for (let i = 0; i < segment.asns.length; i++) w.u32(segment.asns[i]!);
@@ -332,6 +349,7 @@ function encodeBgp(w: Writer, bgp: PathAttributes): void {
   if (bgp.communities !== undefined) encodeWords(w, TYPE.communities, bgp.communities);
   if (bgp.originatorId !== undefined) encodeAddress(w, TYPE.originatorId, bgp.originatorId);
   if (bgp.clusterList !== undefined) {
+    w.ensure(bgp.clusterList.length * 17 + ROOM);
     const start = w.open(TYPE.clusterList);
     for (const cluster of bgp.clusterList) w.address(cluster);
     w.close(start);
@@ -363,6 +381,7 @@ function encodeWord(w: Writer, type: number, value: number): void {
 }
 
 function encodeWords(w: Writer, type: number, words: readonly number[]): void {
+  w.ensure(words.length * 4 + ROOM);
   const start = w.open(type);
   for (let i = 0; i < words.length; i++) w.u32(words[i]!);
   w.close(start);
@@ -375,6 +394,7 @@ function encodeAddress(w: Writer, type: number, address: IpAddress): void {
 }
 
 function encodeUnknown(w: Writer, attribute: UnknownAttribute): void {
+  w.ensure(attribute.value.length + ROOM);
   const start = w.open(TYPE.unknown);
   w.u8(attribute.type);
   w.u8(attribute.flags);

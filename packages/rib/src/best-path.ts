@@ -173,7 +173,7 @@ function decideBgp(context: DecisionContext, a: number, b: number): number {
   }
   // RFC 5004: among external paths the one that is there stays, whatever the router ids.
   if ((options & OPTION.preferOlder) !== 0 && sources.external[sourceA] === 1) {
-    const age = paths.changedMs[a]! - paths.changedMs[b]!;
+    const age = paths.changedTicks[a]! - paths.changedTicks[b]!;
     if (age !== 0) return age < 0 ? STEP.older : -STEP.older;
   }
   // RFC 4456 §9: ORIGINATOR_ID stands for the router id, then the shorter CLUSTER_LIST.

@@ -26,11 +26,6 @@ export function growUint8(array: Uint8Array, length: number): Uint8Array<ArrayBu
   return new Uint8Array(transfer(array.buffer, length));
 }
 
-/** See `growInt32`. */
-export function growFloat64(array: Float64Array, length: number): Float64Array<ArrayBuffer> {
-  return new Float64Array(transfer(array.buffer, length * 8));
-}
-
 /**
  * The next capacity that holds `needed` elements. Always doubling: memory that was never touched
  * costs nothing, copying does.

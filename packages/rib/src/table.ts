@@ -136,7 +136,7 @@ export class Table implements DecisionContext {
     const oldFacts = facts.flags[oldAttributes]!;
     this.attributes.retain(attributes);
     paths.attributes[path] = attributes;
-    paths.changedMs[path] = nowMs;
+    paths.setChanged(path, nowMs);
     const changes = CHANGE.path | this.#choose(net, path, oldFacts);
     this.attributes.release(oldAttributes);
     this.anyChanges.push(net);
@@ -192,9 +192,9 @@ export class Table implements DecisionContext {
     return this.paths.attributes[path]!;
   }
 
-  /** When the path was added or replaced, in the caller's milliseconds. */
+  /** When the path was added or replaced, in the caller's milliseconds, rounded down to 10. */
   changedMsOf(path: number): number {
-    return this.paths.changedMs[path]!;
+    return this.paths.changedMsOf(path);
   }
 
   isFiltered(path: number): boolean {
@@ -291,7 +291,7 @@ export class Table implements DecisionContext {
     paths.source[path] = source;
     paths.attributes[path] = attributes;
     paths.flags[path] = flags | ((this.#epochs[source] ?? 0) << EPOCH_SHIFT);
-    paths.changedMs[path] = nowMs;
+    paths.setChanged(path, nowMs);
     paths.next[path] = next;
     if (pathId !== 0) paths.setPathId(path, pathId);
     if (previous === 0) this.#first[net] = path;

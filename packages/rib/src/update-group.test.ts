@@ -305,7 +305,7 @@ describe('UpdateGroup', () => {
           bench.check();
           bench.checkNothingLeaks();
         }),
-        { numRuns: 100 },
+        { numRuns: 60 },
       );
     });
   }

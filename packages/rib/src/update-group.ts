@@ -157,18 +157,16 @@ export class UpdateGroup {
     for (let i = 0; i < this.#staged; i++) this.#bucket(i);
     buckets.arrange();
     const readers = this.#streaming;
-    if (readers > 0) {
-      // RFC 4271 §9.2: withdrawals first, so that a peer has room for what comes.
-      for (let b = 0; b < buckets.count; b++) {
-        if (buckets.attributes[b] === 0) this.#writeBucket(b, readers);
-      }
-      for (let b = 0; b < buckets.count; b++) {
-        if (buckets.attributes[b] !== 0) this.#writeBucket(b, readers);
-      }
-      this.#seal(readers);
+    // Withdrawals first, so that a peer has room for what comes.
+    for (let b = 0; b < buckets.count; b++) {
+      if (buckets.attributes[b] === 0) this.#writeBucket(b, readers);
     }
+    for (let b = 0; b < buckets.count; b++) {
+      if (buckets.attributes[b] !== 0) this.#writeBucket(b, readers);
+    }
+    this.#seal(readers);
     buckets.clear();
-    this.#dropStaged();
+    this.#forgetStaged();
     this.#detachLaggards();
   }
 
@@ -321,24 +319,33 @@ export class UpdateGroup {
     this.#view.retain(slot);
   }
 
+  /** Nobody is left to be told. */
   #dropStaged(): void {
+    for (let i = 0; i < this.#staged; i++) this.#view.release(this.#stagedSlots[i]!);
+    this.#forgetStaged();
+  }
+
+  #forgetStaged(): void {
     for (let i = 0; i < this.#staged; i++) {
       const slot = this.#stagedSlots[i]!;
       this.#stagedBits[slot >>> 5] = this.#stagedBits[slot >>> 5]! & ~(1 << (slot & 31));
       const old = this.#stagedAttributes[i]!;
       if (old !== 0) this.#attributes.release(old);
-      this.#view.release(slot);
     }
     this.#staged = 0;
   }
 
+  /** Each bucketed slot holds a reference, which passes to the chunk that it ends up in. */
   #bucket(i: number): void {
     const slot = this.#stagedSlots[i]!;
     const old = this.#stagedAttributes[i]!;
     const oldSource = this.#stagedSources[i]!;
     const attributes = this.#view.attributes[slot]!;
     const source = this.#view.source[slot]!;
-    if (old === attributes && (old === 0 || oldSource === source)) return;
+    if (old === attributes && (old === 0 || oldSource === source)) {
+      this.#view.release(slot);
+      return;
+    }
     const hiddenBefore = old !== 0 && this.#memberSources[oldSource] === 1 ? oldSource : 0;
     if (attributes === 0) {
       this.#buckets.add(slot, 0, hiddenBefore);
@@ -346,7 +353,10 @@ export class UpdateGroup {
     }
     const hidden = this.#memberSources[source] === 1 ? source : 0;
     // The route is now the member's own: what it had from another source goes away.
-    if (hidden !== 0 && old !== 0 && oldSource !== source) this.#buckets.add(slot, 0, -hidden);
+    if (hidden !== 0 && old !== 0 && oldSource !== source) {
+      this.#buckets.add(slot, 0, -hidden);
+      this.#view.retain(slot);
+    }
     this.#buckets.add(slot, attributes, hidden);
   }
 
@@ -377,7 +387,6 @@ export class UpdateGroup {
       this.#chunkSlots = growInt32(this.#chunkSlots, capacity);
     }
     this.#chunkSlots[this.#chunkSlotCount++] = slot;
-    this.#view.retain(slot);
   }
 
   #addRun(audience: Audience, end: number, messages: number): void {
