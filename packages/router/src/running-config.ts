@@ -66,7 +66,8 @@ export interface RunningPrefixList {
   readonly entries: readonly {
     readonly seq: number;
     readonly action: 'permit' | 'deny';
-    readonly prefix: Prefix | 'any';
+    /** A prefix, or "any". */
+    readonly prefix: Prefix;
   }[];
 }
 
