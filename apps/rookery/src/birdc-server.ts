@@ -1,7 +1,7 @@
 // The BIRD control socket: one birdc session per connection, characters in, bounded chunks out. A
 // reader that does not read suspends its own dump and nothing else.
 
-import net from 'node:net';
+import type net from 'node:net';
 import { openBirdcSession } from '@rookery/console';
 import type { BirdcEnvironment } from '@rookery/console';
 
@@ -12,12 +12,8 @@ export interface BirdcServerDeps {
   readonly run: <T>(command: () => T) => T;
 }
 
-/** Not listening yet. */
-export function createBirdcServer(deps: BirdcServerDeps): net.Server {
-  return net.createServer((socket) => serveConnection(socket, deps));
-}
-
-function serveConnection(socket: net.Socket, deps: BirdcServerDeps): void {
+/** Serves one connection from the greeting to its end. */
+export function serveBirdc(socket: net.Socket, deps: BirdcServerDeps): void {
   let blocked = false;
   let queued = false;
   const pumpLater = (): void => {

@@ -2,10 +2,11 @@
 // BIRD control socket, the JSON control API, and FRR's vty sockets. Each is optional; what cannot be
 // opened is one sentence.
 
-import type { BirdLanguage } from '@rookery/console';
+import type { BirdcEnvironment, BirdLanguage } from '@rookery/console';
 import type { RouterControl, RouterView } from '@rookery/router';
+import type { ControlServer } from './control-server.ts';
 import type { EngineLoop } from './daemon.ts';
-import { listenUnix } from './unix-server.ts';
+import { createLazyServer, listenUnix } from './unix-server.ts';
 import type { SocketOwner } from './unix-server.ts';
 
 export interface ConsoleDeps {
@@ -71,18 +72,18 @@ async function openBird(
   closers: (() => void)[],
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const { createBirdcServer } = await import('./birdc-server.ts');
   const { view, control, loop, dialect } = deps;
-  const server = createBirdcServer({
-    environment: () => ({
+  const server = createLazyServer(async () => {
+    const { serveBirdc } = await import('./birdc-server.ts');
+    const environment = (): BirdcEnvironment => ({
       view,
       control,
       language: deps.language(),
       version: dialect,
       offset: localOffset,
       restricted,
-    }),
-    run: (command) => loop.run(command),
+    });
+    return (socket) => serveBirdc(socket, { environment, run: (command) => loop.run(command) });
   });
   const outcome = await listenUnix(server, path, deps.owner);
   if (outcome.kind === 'taken') return 'I found another BIRD running.';
@@ -98,19 +99,24 @@ async function openControl(
   touches: (() => void)[],
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const [{ createControlServer }, { controlState }] = await Promise.all([
-    import('./control-server.ts'),
-    import('@rookery/console'),
-  ]);
-  const control = createControlServer({
-    state: () => controlState(deps.view),
-    metrics: () => ({ loop: deps.loop.metrics, memory: process.memoryUsage() }),
+  let api: ControlServer | undefined;
+  const server = createLazyServer(async () => {
+    const [{ createControlServer }, { controlState }] = await Promise.all([
+      import('./control-server.ts'),
+      import('@rookery/console'),
+    ]);
+    const created = createControlServer({
+      state: () => controlState(deps.view),
+      metrics: () => ({ loop: deps.loop.metrics, memory: process.memoryUsage() }),
+    });
+    api = created;
+    return (socket) => void created.server.emit('connection', socket);
   });
-  const outcome = await listenUnix(control.server, path, deps.owner);
+  const outcome = await listenUnix(server, path, deps.owner);
   if (outcome.kind === 'taken') return `Another daemon answers on ${path}`;
   if (outcome.kind === 'failed') return `Cannot create control socket ${path}: ${outcome.message}`;
-  closers.push(outcome.close, () => control.close());
-  touches.push(() => control.touch());
+  closers.push(outcome.close, () => api?.close());
+  touches.push(() => api?.touch());
   return undefined;
 }
 
@@ -120,15 +126,15 @@ async function openVty(
   closers: (() => void)[],
 ): Promise<string | undefined> {
   if (directory === undefined) return undefined;
-  const [{ openVtySockets }, { vtyReply }] = await Promise.all([
-    import('./vty-server.ts'),
-    import('@rookery/console'),
-  ]);
+  const { openVtySockets } = await import('./vty-server.ts');
   const { view, control, loop } = deps;
   const sockets = await openVtySockets(
     directory,
-    (daemon, line) =>
-      loop.run(() => vtyReply({ view, control, daemon, offset: localOffset }, line)),
+    async () => {
+      const { vtyReply } = await import('@rookery/console');
+      return (daemon, line) =>
+        loop.run(() => vtyReply({ view, control, daemon, offset: localOffset }, line));
+    },
     deps.owner,
   );
   if ('error' in sockets) return sockets.error;

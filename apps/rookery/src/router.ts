@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { loadConfigFile } from './config-file.ts';
 import { parseRouterOptions, routerUsage } from './router-options.ts';
 import { birdVersion, rookeryVersion } from './version.ts';
@@ -64,6 +65,9 @@ async function daemonise(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** Tells the parent, and lets go of its standard error: whoever reads that waits for its end. */
 function leaveTerminal(): void {
   process.send?.('started', undefined, undefined, () => process.disconnect?.());
+  closeSync(2);
+  openSync('/dev/null', 'r+');
 }

@@ -42,7 +42,10 @@ test('a socket has mode 0660; a live one is respected, a stale one and a missing
 test('vty sockets frame commands and answers as FRR does', async () => {
   const sockets = await openVtySockets(
     directory,
-    (daemon, line) => ({ text: `${daemon}: ${line}\n`, status: line === 'show foo' ? 2 : 0 }),
+    async () => (daemon, line) => ({
+      text: `${daemon}: ${line}\n`,
+      status: line === 'show foo' ? 2 : 0,
+    }),
     {},
   );
   assert.ok(!('error' in sockets));

@@ -17,6 +17,23 @@ export type ListenOutcome =
   | { readonly kind: 'taken' }
   | { readonly kind: 'failed'; readonly message: string };
 
+/**
+ * A server whose code is loaded with its first connection: most daemons are never looked at, and
+ * what serves a console costs more memory than the sessions.
+ */
+export function createLazyServer(load: () => Promise<(socket: net.Socket) => void>): net.Server {
+  let serve: Promise<(socket: net.Socket) => void> | undefined;
+  return net.createServer({ pauseOnConnect: true }, (socket) => {
+    const drop = (): void => void socket.destroy();
+    socket.on('error', drop);
+    serve ??= load();
+    serve.then((one) => {
+      one(socket);
+      socket.resume();
+    }, drop);
+  });
+}
+
 /** Binds `path` for `server` (a net or http server). */
 export async function listenUnix(
   server: net.Server,

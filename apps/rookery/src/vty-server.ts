@@ -2,9 +2,9 @@
 // a NUL, an answer with three NULs and the status octet. One directory holds a socket per daemon
 // name; all are answered from the same engine. Framing as captured from FRR 8.4 to 10.3.
 
-import net from 'node:net';
+import type net from 'node:net';
 import { join } from 'node:path';
-import { listenUnix } from './unix-server.ts';
+import { createLazyServer, listenUnix } from './unix-server.ts';
 import type { SocketOwner } from './unix-server.ts';
 
 export interface VtyAnswer {
@@ -21,17 +21,23 @@ export const vtyDaemons = ['zebra', 'bgpd', 'bfdd', 'staticd', 'vtysh'] as const
 
 const commandLimit = 65536;
 
-/** Opens the sockets; the value closes them, an error is one sentence. */
+/**
+ * Opens the sockets; `load` runs with the first connection. The value closes them, an error is one
+ * sentence.
+ */
 export async function openVtySockets(
   directory: string,
-  respond: VtyResponder,
+  load: () => Promise<VtyResponder>,
   owner: SocketOwner,
 ): Promise<{ readonly close: () => void } | { readonly error: string }> {
   const closers: (() => void)[] = [];
   const close = (): void => closers.forEach((one) => one());
   for (const daemon of vtyDaemons) {
     const path = join(directory, `${daemon}.vty`);
-    const server = net.createServer((socket) => serveConnection(socket, daemon, respond));
+    const server = createLazyServer(async () => {
+      const respond = await load();
+      return (socket) => serveConnection(socket, daemon, respond);
+    });
     const outcome = await listenUnix(server, path, owner);
     if (outcome.kind !== 'listening') {
       close();
@@ -57,5 +63,4 @@ function serveConnection(socket: net.Socket, daemon: string, respond: VtyRespond
     }
     if (pending.length > commandLimit) socket.destroy();
   });
-  socket.on('error', () => socket.destroy());
 }
