@@ -40,14 +40,14 @@ export async function startSpeakerEngine(
 ): Promise<SpeakerEngine | string> {
   const logging = new SpeakerLogging(deps.log);
   const kernel = new KernelWatch();
-  let consoles: Consoles | undefined;
+  const current: { consoles?: Consoles } = {};
   let finish = (): void => undefined;
   const ended = new Promise<void>((resolve) => (finish = resolve));
   const host: EngineHost = createEngineHost({
     config: initial,
     logging,
     onTurn: () => {
-      consoles?.touch();
+      current.consoles?.touch();
       if (host.router.stopped) finish();
     },
     onFact: (fact, nowMs) => {
@@ -77,7 +77,7 @@ export async function startSpeakerEngine(
     },
   );
   if (typeof opened === 'string') return opened;
-  consoles = opened;
+  current.consoles = opened;
   const failure = host.open();
   if (failure !== undefined) {
     opened.close();

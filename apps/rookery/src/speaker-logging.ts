@@ -25,7 +25,8 @@ const ROUTINE: ReadonlySet<string> = new Set([
 ]);
 
 /** Of what the sessions trace, that which an operator wants to see. */
-const NEWS = /: (BGP session (established|closed)|Error: |Received: |Neighbor (lost|ready))/;
+const NEWS =
+  /: (BGP session (established|closed)|Hold timer expired|Error: |Received: |Neighbor (lost|ready))/;
 
 export class SpeakerLogging {
   readonly #log: ClusterLog;

@@ -9,7 +9,7 @@ import {
   peer,
   pool,
 } from './objects.fixture.ts';
-import { resourcesForNode, configFor } from './config.ts';
+import { configFor, resourcesForNode } from './config-for.ts';
 import { readResources } from './resources.ts';
 import type { RawResources } from './resources.ts';
 

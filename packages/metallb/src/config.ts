@@ -1,25 +1,16 @@
-// The resolved configuration: what all MetalLB objects of a cluster mean together. One pure function
-// from everything to a `Config` or one issue; messages carry MetalLB's substrings, since tests and
-// people match on them. Whoever calls it keeps the last good configuration when there is an issue.
+// The resolved configuration: what all MetalLB objects of a cluster mean together, as plain data.
+// `config-for.ts` derives it; `ConfigIssue` says why it cannot. Messages carry MetalLB's substrings,
+// since tests and people match on them.
 
-import { err, ok } from '@rookery/net';
-import type { IpAddress, Result } from '@rookery/net';
+import { err } from '@rookery/net';
+import type { IpAddress } from '@rookery/net';
 import type { CidrBlock } from './ip-range.ts';
 import type { Community } from './community.ts';
-import {
-  attachBgpAdvertisements,
-  attachL2Advertisements,
-  communityAliases,
-} from './config-advertisements.ts';
-import { bfdProfilesFor, checkEchoProfiles, checkPeersTogether, peersFor } from './config-peers.ts';
-import { poolsFor } from './config-pools.ts';
-import { findingsFor } from './findings.ts';
 import type { ConfigFinding } from './findings.ts';
 import { keyOf } from './kubernetes.ts';
 import type { Metadata } from './kubernetes.ts';
-import { anySelectorMatches } from './label-selector.ts';
 import type { LabelSelector, Labels } from './label-selector.ts';
-import type { BfdProfile, Resources } from './resources.ts';
+import type { BfdProfile } from './resources.ts';
 
 export interface Config {
   /** By name, in order of name. */
@@ -110,42 +101,6 @@ export interface ConfigIssue {
   /** "BGPPeer metallb/router", or "configuration" when several objects are at odds. */
   readonly object: string;
   readonly message: string;
-}
-
-/** Resolves all objects, or says what is wrong with the first bad one. */
-export function configFor(resources: Resources): Result<Config, ConfigIssue> {
-  const bfdProfiles = bfdProfilesFor(resources);
-  if (!bfdProfiles.ok) return bfdProfiles;
-  const peers = peersFor(resources, bfdProfiles.value);
-  if (!peers.ok) return peers;
-  const aliases = communityAliases(resources);
-  if (!aliases.ok) return aliases;
-  const bare = poolsFor(resources);
-  if (!bare.ok) return bare;
-  const withL2 = attachL2Advertisements(bare.value, resources);
-  if (!withL2.ok) return withL2;
-  const pools = attachBgpAdvertisements(withL2.value, resources, aliases.value);
-  if (!pools.ok) return pools;
-  const together = checkPeersTogether(peers.value, resources.nodes);
-  if (!together.ok) return together;
-  const echo = checkEchoProfiles(pools.value, peers.value, bfdProfiles.value);
-  if (!echo.ok) return echo;
-  const config = { pools: pools.value, peers: peers.value, bfdProfiles: bfdProfiles.value };
-  return ok({ ...config, findings: findingsFor(config) });
-}
-
-/**
- * What one node's speaker looks at: peers and advertisements whose selectors exclude this node are
- * dropped before validation, so that a mistake on one node does not stop the others.
- */
-export function resourcesForNode(resources: Resources, labels: Labels): Resources {
-  return {
-    ...resources,
-    peers: resources.peers.filter((peer) => anySelectorMatches(peer.nodeSelectors, labels)),
-    bgpAdvertisements: resources.bgpAdvertisements.filter((advertisement) =>
-      anySelectorMatches(advertisement.nodeSelectors, labels),
-    ),
-  };
 }
 
 /** Makes a refusal that names the object. */

@@ -3,6 +3,7 @@ export * from './annotations.ts';
 export * from './announcements.ts';
 export * from './bgp-peer.ts';
 export * from './community.ts';
+export * from './config-for.ts';
 export * from './config.ts';
 export * from './converge.ts';
 export * from './endpoints.ts';

@@ -1,6 +1,6 @@
 // Builders of objects for the tests of this package, in the API's own JSON.
 
-import { configFor } from './config.ts';
+import { configFor } from './config-for.ts';
 import type { Config, ConfigIssue, Pool } from './config.ts';
 import { readEndpointSlice, readNode, readService } from './kubernetes.ts';
 import type { EndpointSlice, Node, Service } from './kubernetes.ts';
