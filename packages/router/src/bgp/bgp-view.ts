@@ -6,7 +6,8 @@ import { birdErrorText, negotiatedOf, openFor, peerTimers, reasonText } from '@r
 import type { CapabilitySet, DownReason, Negotiated, PeerTimers } from '@rookery/bgp';
 import { exportStatsOf } from '../channel.ts';
 import type { BgpChannelConfig } from '../config.ts';
-import type { BgpFamily, BgpProtocol } from '../protocols/bgp.ts';
+import type { BgpProtocol } from '../protocols/bgp.ts';
+import type { BgpFamily } from './session-routes.ts';
 import type {
   BgpErrorView,
   BgpFamilyView,

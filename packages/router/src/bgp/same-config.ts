@@ -1,7 +1,7 @@
 // Which changes of a BGP configuration need a new session. Every option has a row, so that a new
 // option does not compile before somebody has decided.
 
-import type { BgpConfig } from '../config.ts';
+import type { BgpChannelConfig, BgpConfig } from '../config.ts';
 
 type Effect =
   /** Peer, wire or stored routes depend on it: the protocol restarts. */
@@ -90,6 +90,39 @@ export function sameBgpConfig(a: BgpConfig, b: BgpConfig): boolean {
     if (effect === 'session' && !sameValue(a[key], b[key])) return false;
   }
   return true;
+}
+
+/** Options of the whole protocol that change only what is exported. */
+export function sameExportOptions(a: BgpConfig, b: BgpConfig): boolean {
+  return (
+    a.defaultLocalPref === b.defaultLocalPref &&
+    a.allowBgpMed === b.allowBgpMed &&
+    a.interpretCommunities === b.interpretCommunities
+  );
+}
+
+export function sameNextHopOptions(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
+  return (
+    a.nextHopSelf === b.nextHopSelf &&
+    a.nextHopKeep === b.nextHopKeep &&
+    a.nextHopAddress === b.nextHopAddress
+  );
+}
+
+/** Options of a channel that both sides agreed on, or that old routes were judged by. */
+export function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
+  return (
+    a.netType === b.netType &&
+    a.table === b.table &&
+    a.mandatory === b.mandatory &&
+    a.gateway === b.gateway &&
+    a.igpTable === b.igpTable &&
+    a.extendedNextHop === b.extendedNextHop &&
+    a.addPaths === b.addPaths &&
+    a.secondary === b.secondary &&
+    a.gracefulRestart === b.gracefulRestart &&
+    a.longLivedGracefulRestart === b.longLivedGracefulRestart
+  );
 }
 
 /** Scalars, lists of scalars and the flat record of `bfd`. */

@@ -1,7 +1,6 @@
 // protocol bgp: one neighbor. Runs the session machine of packages/bgp, owns its connections, finds
-// out whether the neighbor is on a link of ours, and connects the session to channels: importer on
-// the way in, update group on the way out. Graceful restart of the neighbor (RFC 4724, 8538, 9494)
-// is handled here because it is about routes that outlive a session.
+// out whether the neighbor is on a link of ours, listens, and asks for BFD. What a session does to
+// routes is in bgp/session-routes.ts.
 
 import {
   FrameReader,
@@ -16,29 +15,31 @@ import {
 } from '@rookery/bgp';
 import type {
   ConnectionRole,
-  DownReason,
   Endpoints,
-  FamilyRetention,
   Negotiated,
   PeerState,
-  Retention,
   SessionAction,
   SessionEvent,
   SessionIdentity,
 } from '@rookery/bgp';
-import { familyOf, isLinkLocal, networkOf, parseWords, prefixContains } from '@rookery/net';
-import type { Family, IpAddress } from '@rookery/net';
+import { familyOf, isLinkLocal, networkOf, prefixContains } from '@rookery/net';
+import type { IpAddress } from '@rookery/net';
+import { samePolicy } from '@rookery/rib';
 import type { BfdClient } from '../bfd-broker.ts';
-import type { ExportRules } from '../bgp/export-rules.ts';
-import type { GroupClient, GroupNeeds, Membership } from '../bgp/groups.ts';
-import { Importer } from '../bgp/importer.ts';
-import { sameBgpConfig } from '../bgp/same-config.ts';
-import { markLongLived } from '../bgp/stale-routes.ts';
 import { bgpChannelView, bgpView } from '../bgp/bgp-view.ts';
-import { Channel } from '../channel.ts';
+import { linkOf, localAddressOf, presenceOf, segmentOptionsFor } from '../bgp/neighbor.ts';
+import {
+  sameBgpConfig,
+  sameChannelSession,
+  sameExportOptions,
+  sameNextHopOptions,
+} from '../bgp/same-config.ts';
+import { SessionRoutes } from '../bgp/session-routes.ts';
+import type { BgpFamily } from '../bgp/session-routes.ts';
+import type { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig, ProtocolConfig } from '../config.ts';
 import type { ConnectionFact, ConnectionHandler, Engine } from '../engine.ts';
-import type { InterfaceFact, BfdState, ConnectionId } from '../io.ts';
+import type { BfdState, ConnectionId } from '../io.ts';
 import type { AcceptedFact, ListenClient } from '../listeners.ts';
 import { Protocol } from '../protocol.ts';
 import type { ShutdownReason } from '../protocol.ts';
@@ -53,37 +54,20 @@ interface Wire {
   queuedBytes: number;
 }
 
-/** A channel of the session and what hangs on it. */
-export interface BgpFamily {
-  readonly family: Family;
-  readonly channel: Channel;
-  /** Both sides speak it, in this session. */
-  negotiated: boolean;
-  membership: Membership | undefined;
-  endOfRibReceived: boolean;
-  /** Routes of the last session are being kept. */
-  stale: 'no' | 'regular' | 'long-lived';
-  readonly staleTimer: Timer;
-  staleUntilMs: number;
-  retention: FamilyRetention | undefined;
-}
-
 /** Octets that may wait in the platform before a session gets no more UPDATEs. */
 const SEND_LIMIT = 1024 * 1024;
-const BGP_TOS = 0xc0;
 
 export class BgpProtocol extends Protocol implements ListenClient, BfdClient, ConnectionHandler {
   readonly kind = 'bgp';
   declare config: BgpConfig;
   readonly parent: BgpProtocol | undefined;
   readonly owner = this;
-  readonly families: readonly BgpFamily[];
+  readonly routes: SessionRoutes;
   peer: PeerState;
   lastNegotiated: Negotiated | undefined;
   lastMss: number | undefined;
   readonly createdMs: number;
   #begun = false;
-  #importer: Importer | undefined;
   readonly #wires: Record<ConnectionRole, Wire | undefined> = {
     outgoing: undefined,
     incoming: undefined,
@@ -99,8 +83,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.parent = parent;
     this.createdMs = engine.nowMs;
     this.#timer = engine.timers.create(this, () => this.#step({ kind: 'timerExpired' }));
-    this.families = config.channels.map((c) => this.#createFamily(c));
-    this.channels = this.families.map((f) => f.channel);
+    this.routes = new SessionRoutes(this, config.channels);
+    this.channels = this.routes.families.map((f) => f.channel);
     this.peer = createPeer(config, this.#identity(), engine.nowMs);
   }
 
@@ -111,6 +95,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       neighborRange ??
       networkOf(neighborAddress!, familyOf(neighborAddress!) === 'ipv4' ? 32 : 128);
     return { peer, secret: password };
+  }
+
+  get families(): readonly BgpFamily[] {
+    return this.routes.families;
   }
 
   /** True when this instance only makes others, one per neighbor that calls. */
@@ -141,7 +129,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.#updateListening(true);
       return;
     }
-    const presence = this.#presence();
+    const presence = presenceOf(this.config, this.engine.interfaces);
     if (presence !== 'present') this.#step({ kind: 'neighborLost', because: presence });
     this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
     this.#updateListening(presence === 'present');
@@ -152,33 +140,24 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   reconfigure(next: ProtocolConfig, soft: boolean): boolean {
     if (next.kind !== 'bgp' || !sameBgpConfig(this.config, next)) return false;
     if (next.channels.length !== this.families.length) return false;
-    const limitsOrRules = !sameExportOptions(this.config, next);
-    const before = this.config;
+    for (const [i, { channel }] of this.families.entries()) {
+      if (!sameChannelSession(channel.config as BgpChannelConfig, next.channels[i]!)) return false;
+    }
+    const rulesChanged = !sameExportOptions(this.config, next);
     this.config = next;
     this.flags = traceFlags(next.debug);
-    for (const [i, { channel }] of this.families.entries()) {
-      const nextChannel = next.channels[i]!;
-      if (!sameChannelSession(channel.config as BgpChannelConfig, nextChannel)) {
-        this.config = before;
-        return false;
+    for (const [i, family] of this.families.entries()) {
+      const before = family.channel.config as BgpChannelConfig;
+      const after = next.channels[i]!;
+      const policyChanged = !samePolicy(before.exportPolicy, after.exportPolicy);
+      if (!family.channel.reconfigure(after, soft)) return false;
+      if (soft && policyChanged) continue;
+      if (policyChanged || rulesChanged || !sameNextHopOptions(before, after)) {
+        this.routes.exportChanged(family);
       }
-      const old = channel.config as BgpChannelConfig;
-      const policyChanged = old.exportPolicy !== nextChannel.exportPolicy;
-      if (!channel.reconfigure(nextChannel, soft)) {
-        this.config = before;
-        return false;
-      }
-      const { membership } = this.families[i]!;
-      if (!membership || (soft && policyChanged)) continue;
-      if (policyChanged || limitsOrRules || !sameNextHopOptions(old, nextChannel)) {
-        const negotiated = negotiatedOf(this.peer);
-        if (negotiated) {
-          this.engine.groups.change(membership, this.#needsFor(this.families[i]!, negotiated));
-        }
-      }
+      family.membership?.group.retrace();
     }
     this.peer = reconfigurePeer(this.peer, next, this.#identity());
-    for (const { membership } of this.families) membership?.group.retrace();
     return true;
   }
 
@@ -196,8 +175,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       if (this.isRange && this.#begun) this.#updateListening(true);
       return;
     }
-    this.#importer?.forgetVerdicts();
-    const presence = this.#presence();
+    this.routes.forgetVerdicts();
+    const presence = presenceOf(this.config, this.engine.interfaces);
     this.#updateListening(presence === 'present');
     this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
     if (presence === 'present') {
@@ -211,7 +190,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const negotiated = negotiatedOf(this.peer);
     const family = this.families.find((f) => f.channel === channel);
     if (!negotiated || !family?.negotiated) return true;
-    this.#importer?.forgetVerdicts();
+    this.routes.forgetVerdicts();
     if (!negotiated.routeRefresh) return false;
     this.trace('packets', 'Sending ROUTE-REFRESH');
     // Without demarcation nobody tells which old routes the peer left out; those stay, as in BIRD.
@@ -340,11 +319,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.engine.order({ kind: 'tcpClose', connection: wire.id, reset: true });
       this.#dropWire(role);
     }
-    for (const family of this.families) {
-      family.staleTimer.clear();
-      family.stale = 'no';
-    }
-    this.#closeSession();
+    this.routes.reset();
   }
 
   #stopping = false;
@@ -375,7 +350,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   #isIdle(): boolean {
     const { incoming, outgoing } = this.#wires;
     if (incoming || outgoing || this.#knocking || !this.running) return false;
-    return this.families.every((family) => family.stale === 'no');
+    return !this.routes.keepsStale;
   }
 
   #perform(action: SessionAction): void {
@@ -394,7 +369,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       case 'acceptTransport': {
         const { connection } = this.#knocking!;
         this.#wires.incoming = { id: connection, reader: new FrameReader(), queuedBytes: 0 };
-        this.engine.order({ kind: 'tcpConfigure', connection, options: this.#segmentOptions() });
+        this.engine.order({
+          kind: 'tcpConfigure',
+          connection,
+          options: segmentOptionsFor(this.config),
+        });
         return;
       }
       case 'rejectTransport': {
@@ -407,17 +386,23 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         this.#wires[action.connection]?.reader.allowExtended();
         return;
       case 'sessionUp':
-        return this.#sessionUp(action.negotiated);
+        this.lastNegotiated = action.negotiated;
+        this.routes.sessionUp(action.negotiated);
+        this.setState('up');
+        this.routes.beginExport();
+        return;
       case 'sessionDown':
-        return this.#sessionDown(action.reason, action.retention);
+        this.routes.sessionDown(this.#stopping ? { families: [] } : action.retention);
+        if (this.state === 'up' && !this.#stopping) this.setState('start');
+        return;
       case 'instanceStopping':
         return this.setState('stop');
       case 'instanceStopped':
-        return this.#instanceStopped(action.reason, action.after);
+        return this.#instanceStopped(action.after);
       case 'updateReceived':
         return this.#updateReceived(action.bytes, action.start, action.end);
       case 'refreshReceived':
-        return this.#refreshReceived(action.subtype, action.family);
+        return this.routes.refreshReceived(action.subtype, action.family);
       case 'log':
         if (action.level === 'events' || action.level === 'packets' || action.level === 'states') {
           this.trace(action.level, action.text);
@@ -430,8 +415,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#wires.outgoing = { id, reader: new FrameReader(), queuedBytes: 0 };
     this.engine.connections.set(id, this);
     const { config } = this;
-    const local = config.localAddress ?? this.#neighborLocal();
-    const link = config.interface ?? this.#link()?.name;
+    const local = localAddressOf(config, this.engine.interfaces);
+    const link = config.interface ?? linkOf(config, this.engine.interfaces)?.name;
     const needsLink = config.neighborAddress !== undefined && isLinkLocal(config.neighborAddress);
     this.engine.order({
       kind: 'tcpConnect',
@@ -439,20 +424,13 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       remote: config.neighborAddress!,
       remotePort: config.neighborPort,
       options: {
-        ...this.#segmentOptions(),
+        ...segmentOptionsFor(config),
         ...(local === undefined ? {} : { local }),
         ...(needsLink && link !== undefined ? { interface: link } : {}),
         ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
         ...(config.password === undefined ? {} : { md5Key: config.password }),
       },
     });
-  }
-
-  /** RFC 5082 with `ttl security`, else as far as the neighbor may be away. */
-  #segmentOptions(): { ttl: number; minTtl?: number; tos: number } {
-    const { ttlSecurity, multihop } = this.config;
-    if (ttlSecurity) return { ttl: 255, minTtl: 256 - (multihop ?? 1), tos: BGP_TOS };
-    return { ttl: multihop ?? 1, tos: BGP_TOS };
   }
 
   #send(role: ConnectionRole, bytes: Uint8Array): void {
@@ -484,141 +462,19 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   #updateReceived(bytes: Uint8Array, start: number, end: number): void {
     if (this.flags.packets) this.trace('packets', 'Got UPDATE');
-    const result = this.#importer?.update(bytes, start, end);
-    if (!result || result.kind === 'done') return;
-    if (result.kind === 'endOfRib') return this.#endOfRibReceived(result.family);
+    const result = this.routes.update(bytes, start, end);
+    if (result?.kind !== 'reset') return;
     this.#step({ kind: 'updateRejected', fault: result.fault, message: bytes.slice(start, end) });
   }
 
-  #refreshReceived(subtype: 'request' | 'begin' | 'end', family: Family): void {
-    const target = this.families.find((f) => f.family === family && f.negotiated);
-    if (!target) return;
-    const { channel, membership } = target;
-    const negotiated = negotiatedOf(this.peer);
-    if (subtype === 'request') {
-      if (membership) membership.group.refresh(membership, negotiated!.enhancedRouteRefresh);
-    } else if (subtype === 'begin') channel.table.rib.markStale(channel.source);
-    else channel.sweep(channel.source, () => {});
-  }
-
-  // Sessions
-
-  #sessionUp(negotiated: Negotiated): void {
-    this.lastNegotiated = negotiated;
-    const families: BgpFamily[] = [];
-    for (const family of this.families) {
-      family.negotiated = negotiated.families.some((f) => f.family === family.family);
-      family.endOfRibReceived = false;
-      if (!family.negotiated) {
-        this.#dropStale(family);
-        continue;
-      }
-      families.push(family);
-      this.#openChannel(family, negotiated);
-    }
-    this.#importer?.close();
-    this.#importer =
-      families.length === 0
-        ? undefined
-        : new Importer({
-            engine: this.engine,
-            config: this.config,
-            negotiated,
-            peerAddress: negotiated.endpoints.remote,
-            interface: this.#link()?.name,
-            routerId: this.localId,
-            families: families.map((f) => this.#importFamily(f, negotiated)),
-            complain: (text) => this.log('remote', text),
-          });
-    this.setState('up');
-    for (const family of families) {
-      family.membership = this.engine.groups.join(
-        this.#clientFor(family),
-        this.#needsFor(family, negotiated),
-      );
-    }
-  }
-
-  #openChannel(family: BgpFamily, negotiated: Negotiated): void {
-    const { channel } = family;
-    if (channel.source === 0) channel.open();
-    const { config } = this;
-    channel.describeSource({
-      protocol: this.name,
-      kind: 'bgp',
-      peer: {
-        type: config.confederationMember
-          ? 'confederation'
-          : negotiated.peerType === 'internal'
-            ? 'internal'
-            : 'external',
-        remoteAs: negotiated.peerAs,
-        routerId: parseWords(negotiated.peerId)?.[0] ?? 0,
-        address: negotiated.endpoints.remote,
-        options: config,
-      },
-    });
-    const { reflectorClients } = this.engine.groups;
-    if (config.rrClient) reflectorClients.add(channel.source);
-    else reflectorClients.delete(channel.source);
-    if (family.stale === 'no') return;
-    // RFC 4724 §4.2: a neighbor that did not keep its forwarding state has no use for old routes.
-    const preserved =
-      family.stale === 'regular'
-        ? negotiated.remote.gracefulRestart?.families
-        : negotiated.remote.longLived?.families;
-    const kept = preserved?.some((f) => f.family === family.family && f.forwardingPreserved);
-    if (!kept) this.#dropStale(family);
-  }
-
-  #sessionDown(reason: DownReason, retention: Retention): void {
-    for (const family of this.families) {
-      if (!family.negotiated) continue;
-      this.#leaveGroup(family);
-      const kept = this.#stopping
-        ? undefined
-        : retention.families.find((f) => f.family === family.family);
-      if (kept) this.#keepStale(family, kept);
-      else {
-        this.#forgetStale(family);
-        this.#closeChannel(family);
-      }
-      family.negotiated = false;
-    }
-    this.#closeSession();
-    void reason;
-    if (this.state === 'up' && !this.#stopping) this.setState('start');
-  }
-
-  #closeSession(): void {
-    this.#importer?.close();
-    this.#importer = undefined;
-    for (const family of this.families) this.#leaveGroup(family);
-  }
-
-  #leaveGroup(family: BgpFamily): void {
-    if (!family.membership) return;
-    this.engine.groups.leave(family.membership);
-    family.membership = undefined;
-  }
-
-  #closeChannel({ channel }: BgpFamily): void {
-    if (channel.source === 0) return;
-    this.engine.groups.reflectorClients.delete(channel.source);
-    channel.close(() => {});
-  }
-
-  #instanceStopped(_reason: DownReason, then: 'restart' | 'disable' | 'stay'): void {
+  #instanceStopped(then: 'restart' | 'disable' | 'stay'): void {
     if (then === 'stay' || this.#stopping) {
       // `shutdown` of the base goes on when the machine has come to rest.
       if (this.#stopping) return;
       this.flush();
       return;
     }
-    for (const family of this.families) {
-      this.#forgetStale(family);
-      this.#closeChannel(family);
-    }
+    this.routes.closeAll();
     if (then === 'disable') {
       this.disabled = true;
       this.flush();
@@ -630,93 +486,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.setState('start');
   }
 
-  // Graceful restart of the neighbor
-
-  #keepStale(family: BgpFamily, retention: FamilyRetention): void {
-    const { channel } = family;
-    channel.table.rib.markStale(channel.source);
-    family.retention = retention;
-    family.stale = 'regular';
-    if (retention.restartTimeSec > 0) this.#staleFor(family, retention.restartTimeSec);
-    else this.#restartTimeout(family);
-  }
-
-  #staleFor(family: BgpFamily, seconds: number): void {
-    family.staleUntilMs = this.engine.nowMs + seconds * 1000;
-    family.staleTimer.set(family.staleUntilMs);
-  }
-
-  #restartTimeout(family: BgpFamily): void {
-    const llgr = family.retention?.llgrStaleTimeSec ?? 0;
-    if (family.stale === 'regular' && llgr > 0) {
-      this.trace('events', 'Neighbor graceful restart timeout; LLGR');
-      family.stale = 'long-lived';
-      markLongLived(family.channel, this.engine, () => !family.negotiated);
-      this.#staleFor(family, llgr);
-      return;
-    }
-    const text =
-      family.stale === 'long-lived'
-        ? 'Long-lived stale timeout'
-        : 'Neighbor graceful restart timeout';
-    this.trace('events', text);
-    this.#dropStale(family);
-  }
-
-  #endOfRibReceived(family: Family): void {
-    if (this.flags.packets) this.trace('packets', 'Got END-OF-RIB');
-    const target = this.families.find((f) => f.family === family && f.negotiated);
-    if (!target) return;
-    target.endOfRibReceived = true;
-    if (target.stale === 'no') return;
-    this.trace('events', 'Neighbor graceful restart done');
-    this.#dropStale(target);
-  }
-
-  /** What was kept and not sent again goes. */
-  #dropStale(family: BgpFamily): void {
-    if (family.stale === 'no') return;
-    this.#forgetStale(family);
-    if (this.parent) this.#vanishWhenIdle();
-    const { channel } = family;
-    if (channel.source === 0) return;
-    if (this.state === 'up' && family.negotiated) channel.sweep(channel.source, () => {});
-    else this.#closeChannel(family);
-  }
-
-  #forgetStale(family: BgpFamily): void {
-    family.staleTimer.clear();
-    family.stale = 'no';
-    family.retention = undefined;
-  }
-
   // Neighbor and addresses
-
-  /** The link to a single-hop neighbor. */
-  #link(): InterfaceFact | undefined {
-    const { neighborAddress, interface: link, multihop } = this.config;
-    if (neighborAddress === undefined || multihop !== undefined) return undefined;
-    const found = this.engine.interfaces.neighbor(neighborAddress, link);
-    return found && found !== 'local' ? found.interface : undefined;
-  }
-
-  #neighborLocal(): IpAddress | undefined {
-    const { neighborAddress, interface: link, multihop } = this.config;
-    if (neighborAddress === undefined || multihop !== undefined) return undefined;
-    const found = this.engine.interfaces.neighbor(neighborAddress, link);
-    return found && found !== 'local' ? found.local.address : undefined;
-  }
-
-  #presence(): 'present' | 'neighbor' | 'link' {
-    if (this.config.multihop !== undefined) return 'present';
-    const link = this.#link();
-    if (!link) return 'neighbor';
-    return this.config.checkLink && !link.linkUp ? 'link' : 'present';
-  }
 
   #identity(): SessionIdentity {
     const { config } = this;
-    const localAddress = config.localAddress ?? this.#neighborLocal();
+    const localAddress = localAddressOf(config, this.engine.interfaces);
     return {
       routerId: this.localId,
       hostname: this.engine.hostname,
@@ -749,11 +523,12 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #requestBfd(): void {
-    const { bfd, neighborAddress, multihop, localAddress } = this.config;
+    const { bfd, neighborAddress, multihop } = this.config;
     if (!bfd || neighborAddress === undefined || !this.running) return;
     const { graceful: _graceful, ...options } = bfd;
-    const link = this.#link()?.name;
-    const local = localAddress ?? this.#neighborLocal();
+    const { interfaces } = this.engine;
+    const link = linkOf(this.config, interfaces)?.name;
+    const local = localAddressOf(this.config, interfaces);
     if (multihop === undefined && link === undefined) return this.engine.bfd.release(this);
     this.engine.bfd.request(
       {
@@ -795,49 +570,17 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#wires[role] = undefined;
   }
 
-  #createFamily(config: BgpChannelConfig): BgpFamily {
-    const family: BgpFamily = {
-      family: config.netType === 'ipv6' ? 'ipv6' : 'ipv4',
-      channel: new Channel(this, config, {}),
-      negotiated: false,
-      membership: undefined,
-      endOfRibReceived: false,
-      stale: 'no',
-      staleTimer: this.engine.timers.create(this, () => this.#restartTimeout(family)),
-      staleUntilMs: 0,
-      retention: undefined,
-    };
-    return family;
+  sendRoom(): number {
+    const role = this.peer.established;
+    const wire = role && this.#wires[role];
+    return wire ? SEND_LIMIT - wire.queuedBytes : 0;
   }
 
-  #importFamily(family: BgpFamily, negotiated: Negotiated) {
-    const agreed = negotiated.families.find((f) => f.family === family.family)!;
-    const config = family.channel.config as BgpChannelConfig;
-    return {
-      family: family.family,
-      channel: family.channel,
-      addPathRx: agreed.addPathRx,
-      extendedNextHop: agreed.extendedNextHop,
-      igp:
-        config.igpTable === undefined ? family.channel.table : this.engine.table(config.igpTable),
-    };
+  nothingKept(): void {
+    if (this.parent) this.#vanishWhenIdle();
   }
 
-  #clientFor(family: BgpFamily): GroupClient {
-    return {
-      protocol: this,
-      channel: family.channel,
-      traced: () => family.channel.flags.routes || family.channel.flags.filters,
-      sendRoom: () =>
-        SEND_LIMIT - (this.#wires[this.peer.established ?? 'outgoing']?.queuedBytes ?? SEND_LIMIT),
-      sendUpdates: (buffers, messages, endOfRib) => this.#sendUpdates(buffers, messages, endOfRib),
-      moved: (membership) => {
-        family.membership = membership;
-      },
-    };
-  }
-
-  #sendUpdates(buffers: readonly Uint8Array[], messages: number, endOfRib: boolean): void {
+  sendUpdates(buffers: readonly Uint8Array[], messages: number, endOfRib: boolean): void {
     const role = this.peer.established;
     const wire = role && this.#wires[role];
     if (!role || !wire) return;
@@ -851,80 +594,6 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.#step({ kind: 'sendQueueChanged', connection: role, waiting: true });
     }
   }
-
-  #needsFor(family: BgpFamily, negotiated: Negotiated): GroupNeeds {
-    const { config } = this;
-    const channel = family.channel.config as BgpChannelConfig;
-    const agreed = negotiated.families.find((f) => f.family === family.family)!;
-    const rules: ExportRules = {
-      family: family.family,
-      localAs: config.localAs,
-      peerType: negotiated.peerType,
-      confederation: config.confederation,
-      confederationMember: config.confederationMember,
-      rrClient: config.rrClient,
-      rsClient: config.rsClient,
-      clusterId: config.rrClusterId ?? this.localId,
-      localRole: config.localRole,
-      nextHopSelf: channel.nextHopSelf,
-      nextHopKeep: keepScopeOf(config, channel),
-      ...this.#ownNextHop(family.family, channel, negotiated.endpoints),
-      interface: this.#link()?.name,
-      defaultLocalPref: config.defaultLocalPref,
-      allowBgpMed: config.allowBgpMed,
-      allowBgpLocalPref: config.allowBgpLocalPref,
-      interpretCommunities: config.interpretCommunities,
-      longLived: negotiated.longLived,
-    };
-    return {
-      rules,
-      config: channel,
-      as4: negotiated.as4,
-      maxMessageBytes: negotiated.extendedMessages ? 65_535 : 4096,
-      extendedNextHop: agreed.extendedNextHop && familyOf(negotiated.endpoints.local) === 'ipv6',
-    };
-  }
-
-  /** What `next hop self` says for a family: our address on the link or of the session. */
-  #ownNextHop(
-    family: Family,
-    channel: BgpChannelConfig,
-    endpoints: Endpoints,
-  ): Pick<ExportRules, 'ownNextHop' | 'ownLinkLocal'> {
-    const link = this.#link();
-    const linkLocal = link && this.engine.interfaces.addressOn(link, 'ipv6', true);
-    if (channel.nextHopAddress !== undefined) {
-      return { ownNextHop: channel.nextHopAddress, ownLinkLocal: undefined };
-    }
-    const session = endpoints.local;
-    if (familyOf(session) === family) {
-      if (family === 'ipv4') return { ownNextHop: session, ownLinkLocal: undefined };
-      const global = isLinkLocal(session)
-        ? link && this.engine.interfaces.addressOn(link, 'ipv6')
-        : session;
-      // RFC 2545 §3: the link-local address is added when the peer is on the link.
-      return { ownNextHop: global ?? session, ownLinkLocal: global ? linkLocal : undefined };
-    }
-    if (family === 'ipv4' && channel.extendedNextHop) {
-      return { ownNextHop: session, ownLinkLocal: linkLocal };
-    }
-    const other = link ?? this.#interfaceOf(session);
-    const address = other && this.engine.interfaces.addressOn(other, family);
-    return { ownNextHop: address, ownLinkLocal: family === 'ipv6' ? linkLocal : undefined };
-  }
-
-  #interfaceOf(address: IpAddress): InterfaceFact | undefined {
-    return this.engine.interfaces
-      .all()
-      .find((fact) => fact.addresses.some((a) => a.address === address));
-  }
-}
-
-/** BIRD: a reflector keeps next hops of internal routes, a route server keeps all. */
-function keepScopeOf(config: BgpConfig, channel: BgpChannelConfig): ExportRules['nextHopKeep'] {
-  if (channel.nextHopKeep !== 'off') return channel.nextHopKeep;
-  if (config.rsClient) return 'all';
-  return config.rrClient ? 'ibgp' : 'off';
 }
 
 function endpointsOf(fact: {
@@ -969,37 +638,4 @@ function stopReasonFor(
     case 'bug':
       return { kind: 'adminReset' };
   }
-}
-
-/** Options of the whole protocol that change only what is exported. */
-function sameExportOptions(a: BgpConfig, b: BgpConfig): boolean {
-  return (
-    a.defaultLocalPref === b.defaultLocalPref &&
-    a.allowBgpMed === b.allowBgpMed &&
-    a.interpretCommunities === b.interpretCommunities
-  );
-}
-
-function sameNextHopOptions(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
-  return (
-    a.nextHopSelf === b.nextHopSelf &&
-    a.nextHopKeep === b.nextHopKeep &&
-    a.nextHopAddress === b.nextHopAddress
-  );
-}
-
-/** Options of a channel that both sides agreed on, or that old routes were judged by. */
-function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
-  return (
-    a.netType === b.netType &&
-    a.table === b.table &&
-    a.mandatory === b.mandatory &&
-    a.gateway === b.gateway &&
-    a.igpTable === b.igpTable &&
-    a.extendedNextHop === b.extendedNextHop &&
-    a.addPaths === b.addPaths &&
-    a.secondary === b.secondary &&
-    a.gracefulRestart === b.gracefulRestart &&
-    a.longLivedGracefulRestart === b.longLivedGracefulRestart
-  );
 }
