@@ -118,3 +118,20 @@ test('v1beta2 to v1beta1 loses what v1beta1 cannot say, and keeps the rest', () 
   assert.ok(!convertBgpPeer(full, 'metallb.io/v9').ok);
   assert.ok(!convertBgpPeer('nonsense', V1BETA1).ok);
 });
+
+test('who owns a field counts more than what a file once said', () => {
+  const object = peer(
+    'p',
+    { holdTime: '0s', keepaliveTime: '0s' },
+    {
+      annotations: {
+        'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify(POST_PEER),
+      },
+      managedFields: [
+        { apiVersion: V1BETA1, fieldsV1: { 'f:spec': { 'f:peerAddress': {} } } },
+        { apiVersion: V1BETA2, fieldsV1: { 'f:spec': { 'f:holdTime': {} } } },
+      ],
+    },
+  );
+  assert.equal(timersLost(object), false);
+});

@@ -161,8 +161,9 @@ function areTimersLost(
     if (annotations[UNSET_TIMERS_ANNOTATION] === 'unset') return true;
   }
   return (
+    wasManagedWithoutTimers(metadata['managedFields']) ??
     wasAppliedWithoutTimers(annotations[LAST_APPLIED_ANNOTATION]) ??
-    wasManagedWithoutTimers(metadata['managedFields'])
+    false
   );
 }
 
@@ -182,9 +183,12 @@ function wasAppliedWithoutTimers(annotation: unknown): boolean | undefined {
   );
 }
 
-/** From managedFields: somebody owns fields through v1beta1, and nobody owns a timer. */
-function wasManagedWithoutTimers(managedFields: unknown): boolean {
-  if (!Array.isArray(managedFields)) return false;
+/**
+ * From managedFields: somebody owns fields through v1beta1, and nobody owns a timer. Undefined: the
+ * server does not say.
+ */
+function wasManagedWithoutTimers(managedFields: unknown): boolean | undefined {
+  if (!Array.isArray(managedFields) || managedFields.length === 0) return undefined;
   let throughV1beta1 = false;
   for (const entry of managedFields as unknown[]) {
     if (!isRecord(entry) || !isRecord(entry['fieldsV1'])) continue;
