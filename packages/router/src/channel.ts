@@ -4,7 +4,7 @@
 // slices while the new one is filling.
 
 import { CHANGE, PATH_FLAG, samePolicy } from '@rookery/rib';
-import type { ChannelConfig, LimitConfig } from './config.ts';
+import type { ChannelConfig, DebugMask, LimitConfig } from './config.ts';
 import { Exporter } from './exporter.ts';
 import type { ExportCounters, ExportEvent, ExportSink } from './exporter.ts';
 import { PolicyRunner } from './policy-runner.ts';
@@ -58,7 +58,7 @@ export class Channel {
     this.protocol = protocol;
     this.config = config;
     this.name = options.name ?? config.netType;
-    this.flags = traceFlags(config.debug);
+    this.flags = traceFlags(config.debug, protocol.config.debug);
     this.table = protocol.engine.table(config.table);
     const context = policyContextFor(protocol, this.table);
     this.#runner = new PolicyRunner(config.importPolicy, context);
@@ -200,7 +200,7 @@ export class Channel {
   }
 
   /** Takes a new configuration; `false` when only a restart of the protocol can. */
-  reconfigure(next: ChannelConfig, soft: boolean): boolean {
+  reconfigure(next: ChannelConfig, soft: boolean, protocolDebug: DebugMask): boolean {
     const before = this.config;
     if (next.table !== before.table || next.netType !== before.netType) return false;
     const name = `${this.protocol.name}.${this.name}`;
@@ -210,7 +210,7 @@ export class Channel {
       next.importKeepFiltered !== before.importKeepFiltered;
     const exportChanged = !samePolicy(before.exportPolicy, next.exportPolicy);
     this.config = next;
-    this.flags = traceFlags(next.debug);
+    this.flags = traceFlags(next.debug, protocolDebug);
     if (this.exporter) {
       this.exporter.traced = this.flags.routes || this.flags.filters;
       this.exporter.limit = next.exportLimit;

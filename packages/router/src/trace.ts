@@ -12,9 +12,9 @@ export interface TraceFlags {
   readonly packets: boolean;
 }
 
-/** The mask as booleans. */
-export function traceFlags(mask: DebugMask): TraceFlags {
-  const has = (flag: DebugFlag): boolean => mask.includes(flag);
+/** The masks as booleans; a channel has its own and its protocol's. */
+export function traceFlags(mask: DebugMask, more: DebugMask = []): TraceFlags {
+  const has = (flag: DebugFlag): boolean => mask.includes(flag) || more.includes(flag);
   return {
     states: has('states'),
     routes: has('routes'),

@@ -150,7 +150,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       const before = family.channel.config as BgpChannelConfig;
       const after = next.channels[i]!;
       const policyChanged = !samePolicy(before.exportPolicy, after.exportPolicy);
-      if (!family.channel.reconfigure(after, soft)) return false;
+      if (!family.channel.reconfigure(after, soft, next.debug)) return false;
       if (soft && policyChanged) continue;
       if (policyChanged || rulesChanged || !sameNextHopOptions(before, after)) {
         this.routes.exportChanged(family);

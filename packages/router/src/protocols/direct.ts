@@ -26,7 +26,7 @@ export class DirectProtocol extends Protocol {
   reconfigure(next: ProtocolConfig, soft: boolean): boolean {
     if (next.kind !== 'direct' || next.channels.length !== this.channels.length) return false;
     for (const [i, channel] of this.channels.entries()) {
-      if (!channel.reconfigure(next.channels[i]!, soft)) return false;
+      if (!channel.reconfigure(next.channels[i]!, soft, next.debug)) return false;
     }
     this.config = next;
     this.flags = traceFlags(next.debug);

@@ -85,7 +85,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       this.engine.log('info', `Cannot reconfigure channel ${this.name}.${this.channel.name}`);
       return false;
     }
-    if (!this.channel.reconfigure(next.channel, soft)) return false;
+    if (!this.channel.reconfigure(next.channel, soft, next.debug)) return false;
     this.config = next;
     this.flags = traceFlags(next.debug);
     if (next.scanTimeSec !== config.scanTimeSec) this.#schedule();

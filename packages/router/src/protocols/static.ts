@@ -40,7 +40,7 @@ export class StaticProtocol extends Protocol {
     if (next.kind !== 'static' || next.igpTable !== this.config.igpTable) return false;
     const preferenceChanged = next.channel.preference !== this.config.channel.preference;
     const sameRoutes = next.routes === this.config.routes;
-    if (!this.channel.reconfigure(next.channel, soft)) return false;
+    if (!this.channel.reconfigure(next.channel, soft, next.debug)) return false;
     const linkRuleChanged = next.checkLink !== this.config.checkLink;
     this.config = next;
     this.flags = traceFlags(next.debug);
