@@ -4,7 +4,7 @@
 // (heartbeats, foreign status) are not told.
 
 import { renderKubeError, ResourceCache } from '@rookery/kube';
-import type { Change, KubeClient, KubeObject, ResourceType } from '@rookery/kube';
+import type { Change, KubeClient, KubeError, KubeObject, ResourceType } from '@rookery/kube';
 import {
   CONFIG_KINDS,
   keyOf,
@@ -184,8 +184,7 @@ export class ClusterState {
         onChanges,
         onSynced: () => this.#onSynced(),
         onIssue: (message) => this.#log.warn({ message }, 'the API server sent something unusable'),
-        onContact: (contact, error) =>
-          this.#onContact(type.plural, contact, error && renderKubeError(error)),
+        onContact: (contact, error) => this.#onContact(type.plural, contact, error),
       },
     );
     this.#caches.push(cache);
@@ -199,16 +198,20 @@ export class ClusterState {
   }
 
   /** One sentence for all caches together, when contact is lost and when it is found. */
-  #onContact(plural: string, contact: boolean, error: string | undefined): void {
+  #onContact(plural: string, contact: boolean, error: KubeError | undefined): void {
     const before = this.#contactLost.size;
     if (contact) {
       this.#contactLost.delete(plural);
       for (const cache of this.#caches) cache.retryNow();
     } else this.#contactLost.add(plural);
     if (!contact && before === 0) {
+      const problem =
+        error?.kind === 'status'
+          ? 'the API server refuses to list what is needed'
+          : 'lost contact with the API server';
       this.#log.warn(
-        { resource: plural, error },
-        'lost contact with the API server; the last known state stays in force, retrying',
+        { resource: plural, error: error && renderKubeError(error) },
+        `${problem}; the last known state stays in force, retrying`,
       );
     } else if (contact && before === 1 && this.#contactLost.size === 0) {
       this.#log.info({}, 'contact with the API server again');

@@ -217,6 +217,19 @@ function speakerMetrics(
       }
     },
   });
+  new Gauge({
+    name: 'rookery_speaker_withheld',
+    help: 'Services of type LoadBalancer that this node does not announce, by reason',
+    labelNames: ['service', 'node', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const announcement of announcer.announcements.values()) {
+        if (announcement.announced || announcement.reason.kind === 'notLoadBalancer') continue;
+        this.set({ service: announcement.service, node, reason: announcement.reason.kind }, 1);
+      }
+    },
+  });
   const perPeer = (name: string, help: string, value: (bgp: Bgp) => number): void => {
     new Gauge({
       name: `metallb_bgp_${name}`,
