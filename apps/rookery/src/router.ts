@@ -1,8 +1,6 @@
 // `rookery router`: the router that takes BIRD's place. Reads the configuration, goes into the
 // background as BIRD does, and hands over to router-daemon.ts. Wiring and process matters only.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { loadConfigFile } from './config-file.ts';
 import { parseRouterOptions, routerUsage } from './router-options.ts';
@@ -47,6 +45,10 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** Starts this program again in a session of its own; its start decides our exit status. */
 async function daemonise(args: readonly string[]): Promise<number> {
+  const [{ spawn }, { once }] = await Promise.all([
+    import('node:child_process'),
+    import('node:events'),
+  ]);
   const child = spawn(
     process.execPath,
     [...process.execArgv, process.argv[1]!, 'router', ...args],
