@@ -107,6 +107,14 @@ export function renderIssueHead(issue: ConfigIssue): string {
 
 /** The candidate nearest to a misspelt word, or `undefined` when none is close. */
 export function suggestWord(word: string, candidates: Iterable<string>): string | undefined {
+  return nearestWord(word, candidates)?.word;
+}
+
+/** The same with its distance: 0 for the word itself. */
+export function nearestWord(
+  word: string,
+  candidates: Iterable<string>,
+): { readonly word: string; readonly distance: number } | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -116,7 +124,7 @@ export function suggestWord(word: string, candidates: Iterable<string>): string 
       bestDistance = distance;
     }
   }
-  return best;
+  return best === undefined ? undefined : { word: best, distance: bestDistance };
 }
 
 /** Optimal string alignment distance: insert, delete, replace, swap of neighbours. */

@@ -126,7 +126,7 @@ function lexInto(tokens: Token[], file: string, text: string, context: LexContex
       if (directive !== undefined) {
         INCLUDE_LINE.lastIndex = lineStart;
         const match = INCLUDE_LINE.exec(text)!;
-        at = lineStart + directive.search(/\S/);
+        at = lineStart + directive.search(/["']/) + 1;
         includeFiles(tokens, match[1] ?? match[2]!, file, here(), context);
         at = lineStart + directive.length;
         continue;
@@ -184,7 +184,9 @@ function lexInto(tokens: Token[], file: string, text: string, context: LexContex
       const newline = text.indexOf('\n', at);
       if (end < 0 || (newline >= 0 && newline < end)) {
         report('Unterminated string', 'a string ends with " on the line where it starts');
-        at = newline < 0 ? text.length : newline;
+        // Most likely only the quote is missing: take the line up to its `;`.
+        const rest = text.slice(at + 1, newline < 0 ? text.length : newline).replace(/;?\s*$/, '');
+        push('text', rest.length + 1, rest);
         continue;
       }
       push('text', end + 1 - at, text.slice(at + 1, end));

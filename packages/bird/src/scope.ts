@@ -22,7 +22,7 @@ export type ScopeSymbol = { readonly name: string } & (
   | { readonly kind: 'function'; readonly compiled: CompiledFunction }
   | { readonly kind: 'protocol'; readonly protocolType: string }
   | { readonly kind: 'template'; readonly protocolType: string }
-  | { readonly kind: 'routing table'; readonly netType: NetType }
+  | { readonly kind: 'routing table'; readonly netType: NetType; readonly sorted: boolean }
   | { readonly kind: 'custom attribute'; readonly type: Type }
   /** Its definition had an error that has been reported: silence consequences. */
   | { readonly kind: 'broken' }

@@ -213,9 +213,19 @@ function finishBgpChannel(
   if (context.multihop && gateway === 'direct') {
     fail('Multihop BGP cannot use direct gateway mode');
   }
+  const table = tableOf(read, channel);
+  const symbol = read.scope.lookup(table);
+  const sorted = symbol?.kind === 'routing table' && symbol.sorted;
+  if (sorted && gateway === 'recursive') fail('BGP in recursive mode prohibits sorted table');
+  if (!sorted && channel.secondary === true) {
+    fail(
+      'BGP with secondary option requires sorted table',
+      `define it so: ${channel.netType} table ${table} sorted;`,
+    );
+  }
   const keepDefault = d.rrClient === true ? 'ibgp' : d.rsClient === true ? 'all' : 'off';
   return {
-    ...finishChannel(channel, 'bgp', tableOf(read, channel)),
+    ...finishChannel(channel, 'bgp', table),
     mandatory: channel.mandatory ?? false,
     nextHopSelf: channel.nextHopSelf ?? 'off',
     nextHopKeep: channel.nextHopKeep ?? keepDefault,

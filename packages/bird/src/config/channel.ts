@@ -118,7 +118,7 @@ export const COMMON_CHANNEL: OptionTable<ChannelDraft> = {
   'receive limit': (read, d) => void (d.receiveLimit = readLimit(read)),
   'import limit': (read, d) => void (d.importLimit = readLimit(read)),
   'export limit': (read, d) => void (d.exportLimit = readLimit(read)),
-  preference: (read, d) => void (d.preference = read.num(0, 0xffff, 'Preference')),
+  preference: (read, d) => void (d.preference = read.word16()),
   'import keep filtered': (read, d) => void (d.importKeepFiltered = read.bool()),
   'rpki reload': (read, d) => void (d.rpkiReload = read.bool()),
   debug: (read, d) => void (d.debug = read.debugMask()),
@@ -133,12 +133,10 @@ const BGP_CHANNEL: OptionTable<ChannelDraft> = {
   'gateway direct': (_read, d) => void (d.gateway = 'direct'),
   'gateway recursive': (_read, d) => void (d.gateway = 'recursive'),
   'igp table': (read, d) => {
-    const at = read.c.token;
     const name = readTable(read);
     const symbol = read.scope.lookup(name);
-    if (symbol?.kind === 'routing table' && symbol.netType !== d.netType && !d.extendedNextHop) {
-      raise(at, 'semantic', 'Mismatched IGP table type', `use an ${d.netType} table`);
-    }
+    // A table of the other family resolves next hops of that family (RFC 8950) only.
+    if (symbol?.kind === 'routing table' && symbol.netType !== d.netType) return;
     d.igpTable = name;
   },
   'extended next hop': (read, d) => void (d.extendedNextHop = read.bool()),

@@ -3,7 +3,7 @@
 // both exist. Unknown words become BIRD's syntax error plus a suggestion from the same table.
 
 import type { Cursor } from '../cursor.ts';
-import { suggestWord } from '../issue.ts';
+import { nearestWord, suggestWord } from '../issue.ts';
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { Reader } from './reader.ts';
@@ -83,12 +83,14 @@ function unknownOption<D>(
 
 /** The option whose words resemble the beginning of `words` most. */
 function suggestOption(names: readonly string[], words: readonly string[]): string | undefined {
+  let best: { readonly word: string; readonly distance: number } | undefined;
   for (let length = words.length; length > 0; length--) {
     const written = words.slice(0, length).join(' ');
     const sameLength = names.filter((name) => name.split(' ').length === length);
-    const near = suggestWord(written, sameLength);
-    if (near !== undefined) return near;
+    const near = nearestWord(written, sameLength);
+    if (near !== undefined && (best === undefined || near.distance < best.distance)) best = near;
   }
+  if (best !== undefined) return best.word;
   const joined = words.join('_');
   return suggestWord(joined, names) ?? names.find((name) => name.split(' ')[0] === words[0]);
 }

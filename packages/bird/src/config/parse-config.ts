@@ -40,8 +40,8 @@ export function parseConfig(fileName: string, io: ConfigIo): ParsedConfig {
   for (const [name, value] of Object.entries({ ...standardConstants, ...io.constants })) {
     scope.predefine({ name, kind: 'constant', type: 'int', value, text: String(value) });
   }
-  scope.set({ name: 'master4', kind: 'routing table', netType: 'ipv4' });
-  scope.set({ name: 'master6', kind: 'routing table', netType: 'ipv6' });
+  scope.set({ name: 'master4', kind: 'routing table', netType: 'ipv4', sorted: false });
+  scope.set({ name: 'master6', kind: 'routing table', netType: 'ipv6', sorted: false });
   const cursor = new Cursor(tokens, (name) => scope.has(name));
   const state = initialState(new Reader(cursor, scope, log));
   if (!log.issues.some((issue) => issue.line === 0)) {
@@ -118,13 +118,15 @@ function skipDefinition(state: ConfigState, start: number): void {
   const { c } = state.read;
   if (c.index > start && c.previous.text === '}' && depthAt(c, start) === 0) return;
   c.index = start;
+  // Declarations with `;` may stand before the body of these.
+  const hasHeader = ['function', 'filter'].includes(c.tokens[start]!.text);
   let depth = 0;
   while (c.token.kind !== 'end') {
     const token = c.next();
     if (token.kind !== 'punct') continue;
     if (token.text === '{') depth++;
     if (token.text === '}' && --depth <= 0) break;
-    if (token.text === ';' && depth === 0 && c.tokens[start]!.text !== 'function') break;
+    if (token.text === ';' && depth === 0 && !hasHeader) break;
   }
 }
 

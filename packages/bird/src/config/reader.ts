@@ -61,6 +61,14 @@ export class Reader {
     return value;
   }
 
+  /** A number that fits 16 bits. */
+  word16(): number {
+    const at = this.c.token;
+    const value = this.num();
+    if (value > 0xffff) raise(at, 'range', `Value ${value} out of range (0-65535)`);
+    return value;
+  }
+
   text(): string {
     return this.expect('string', ['TEXT']) as string;
   }

@@ -179,8 +179,9 @@ export function readTableDefinition(state: ConfigState): Token {
   if (isMaster && netType !== 'roa4' && netType !== 'roa6') {
     const index = state.tables.findIndex((other) => other.name === name.text);
     state.tables[index] = { name: name.text, netType, sorted: table.sorted };
+    read.scope.set({ name: name.text, kind: 'routing table', netType, ...table });
   } else {
-    read.scope.define(name, { name: name.text, kind: 'routing table', netType });
+    read.scope.define(name, { name: name.text, kind: 'routing table', netType, ...table });
     state.tables.push({ name: name.text, netType, sorted: table.sorted });
   }
   c.acceptPunct(';');

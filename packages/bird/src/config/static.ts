@@ -44,7 +44,7 @@ export function finishStatic(read: Reader, d: StaticDraft, end: Token): StaticCo
     raise(
       d.routeTokens?.get(net) ?? end,
       'semantic',
-      `Route ${net} incompatible with channel type`,
+      `Route ${net}${roa === undefined ? '' : `-${roa.maxLength} AS${roa.asn}`} incompatible with channel type`,
       `the channel carries ${channel.netType}: use another protocol static for ${netType}`,
     );
   }
@@ -144,7 +144,12 @@ function readNexthop(read: Reader, net: PrefixValue): StaticNexthop {
     else if (c.acceptWord('mpls')) {
       raise(at, 'unsupported', 'MPLS labels are not supported by rookery yet');
     } else break;
-    if (bfd && onlink) raise(at, 'semantic', "Options 'bfd' and 'onlink' cannot be combined");
+    if (bfd && onlink) {
+      // BIRD 2.0 accepts it, later versions do not.
+      const message = "Options 'bfd' and 'onlink' cannot be combined";
+      read.log.add('warning', at, 'semantic', message, "remove one; 'bfd' is ignored here");
+      bfd = false;
+    }
   }
   return { ...defined('gateway', gateway), ...defined('interface', iface), weight, onlink, bfd };
 }

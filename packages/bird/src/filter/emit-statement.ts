@@ -251,7 +251,7 @@ function emitFor(unit: Unit, statement: Extract<Statement, { kind: 'for' }>): st
     return raise(
       statement.over.at,
       'type',
-      `Type ${typeName(over.type)} is not iterable, can't be used in FOR`,
+      `Value of expression in FOR must be iterable, got ${typeName(over.type)}`,
     );
   }
   if (loop.type !== statement.type) {

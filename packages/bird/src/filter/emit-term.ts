@@ -342,7 +342,9 @@ function emitMismatch(
     hint = 'an address is not a prefix: compare net, or use a set of addresses';
   }
   const isConstant = left.constant !== undefined && right.constant !== undefined;
-  if (isConstant) raise(term.at, 'type', message, hint);
+  if (isConstant) {
+    raise(term.at, 'type', `filter preevaluation, line ${term.at.line}: ${message}`, hint);
+  }
   // BIRD 2.0 accepts this when it starts and rejects the route when it runs.
   unit.log?.add('warning', term.at, 'type', message, `${hint}; every route would be rejected here`);
   return `R.mismatch(${term.at.line})`;

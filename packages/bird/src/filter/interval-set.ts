@@ -73,7 +73,7 @@ function mergeIntervals(boxes: readonly Box[]): Float64Array {
   const merged: number[] = [];
   for (const [low, high] of sorted) {
     const last = merged.length - 1;
-    if (last > 0 && low <= merged[last]! + 1) merged[last] = Math.max(merged[last]!, high);
+    if (last > 0 && low <= merged[last]!) merged[last] = Math.max(merged[last]!, high);
     else merged.push(low, high);
   }
   return Float64Array.from(merged);

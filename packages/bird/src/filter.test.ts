@@ -1,0 +1,489 @@
+// The filter language by example: what each construct evaluates to, and what filters do to routes.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FilterEnvironment, NetCursor, RouteAttributes } from '@rookery/rib';
+import { parsePrefix } from '@rookery/net';
+import { evalExpression, parseConfig, parseFilterText } from './index.ts';
+import type { Scope } from './index.ts';
+import { memoryIo } from './test-io.ts';
+
+const PRELUDE = `protocol device { }
+roa4 table r4;
+define ASN = 65000;
+define NETS = [ 10.0.0.0/8+, 192.168.0.0/16{16,24}, 172.16.0.0/12- ];
+attribute int my_mark;
+attribute clist my_list;
+function twice(int n) -> int { return n * 2; }
+function fact(int n) -> int { if n = 0 then return 1; return n * fact(n - 1); }
+function stop_if(bool b) { if b then reject; }
+function quiet(int n) { bgp_med = n; }
+filter named { if net ~ NETS then accept; reject; }
+`;
+
+function scopeOf(text = PRELUDE): Scope {
+  const { scope, issues } = parseConfig('f', memoryIo({ f: text }));
+  assert.deepEqual(
+    issues.filter((i) => i.severity === 'error'),
+    [],
+  );
+  return scope;
+}
+
+const scope = scopeOf();
+
+function evaluate(text: string): string {
+  const result = evalExpression(text, scope);
+  return result.ok ? result.text : `error: ${result.issues[0]!.message}`;
+}
+
+/** Expression and value; observed on a running BIRD where it has the construct. */
+const VALUES: readonly (readonly [string, string])[] = [
+  ['1+2*3', '7'],
+  ['1-2', '4294967295'],
+  ['0xffffffff + 1', '0'],
+  ['7 / 2', '3'],
+  ['10/0', 'error: filter preevaluation, line 1: Mother told me not to divide by 0'],
+  ['true || false && false', 'FALSE'],
+  ['!true', 'FALSE'],
+  ['1 = 1', 'TRUE'],
+  ['1 = 1.2.3.4', 'FALSE'],
+  ['1 != 1.2.3.4', 'TRUE'],
+  ['1 < 1.2.3.4', 'error: Arguments 1 and 2 of LT must be of the same type'],
+  ['1.2.3.4 < 1.2.3.5', 'TRUE'],
+  ['10.0.0.9 < 10.0.0.10', 'TRUE'],
+  ['2001:db8::1 > 1.2.3.4', 'TRUE'],
+  ['(1,2) < (1,3)', 'TRUE'],
+  ['"a" < "b"', 'TRUE'],
+  ['10.0.0.0/8 < 10.0.0.0/16', 'TRUE'],
+  ['::ffff:1.2.3.4', '1.2.3.4'],
+  ['2001:DB8::1', '2001:db8::1'],
+  ['(1,2)', '(1,2)'],
+  ['(1,2,3)', '(1, 2, 3)'],
+  ['(rt,1,2)', '(rt, 1, 2)'],
+  ['(rt,70000,2)', '(rt, 70000, 2)'],
+  ['(rt,1.2.3.4,2)', '(rt, 1.2.3.4, 2)'],
+  ['(ro,5,6)', '(ro, 5, 6)'],
+  ['(generic,0x43000000,1)', '(generic, 0x43000000, 0x1)'],
+  ['(unknown 0x4300,1,2)', '(generic, 0x43000001, 0x2)'],
+  [
+    '(rt,70000,70000)',
+    "error: filter preevaluation, line 1: 4-byte value 70000 can't be used with 4-byte ASN in extended community",
+  ],
+  [
+    '(65536,1)',
+    "error: filter preevaluation, line 1: Can't operate with value out of bounds in pair constructor",
+  ],
+  ['65000:1', '65000:1'],
+  ['100000:1', '100000:1'],
+  ['1.2.3.4:1', '1.2.3.4:1'],
+  ['2:65000:1', '2:65000:1'],
+  ['+empty+', '(path )'],
+  ['-empty-', '(clist )'],
+  ['--empty--', '(eclist )'],
+  ['---empty---', '(lclist )'],
+  ['[]', '[]'],
+  ['[1,2,5..7]', '[1, 2, 5..7]'],
+  ['[(1,2),(3,*)]', '[(1,2), (3,0)..(3,65535)]'],
+  ['[(rt,1,2..5)]', '[(rt, 1, 2)..(rt, 1, 5)]'],
+  ['[(1,2,*)]', '[(1, 2, 0)..(1, 2, 4294967295)]'],
+  ['[1.2.3.4]', '[1.2.3.4]'],
+  ['[RTS_BGP]', '[(enum 30)11]'],
+  ['RTS_BGP', '(enum 30)11'],
+  ['[= 1 2 [3,5] 7..9 * ? =]', '[= 1 2 [3, 5] 7..9 * ? =]'],
+  ['prepend(prepend(+empty+,1),2)', '(path 2 1)'],
+  ['prepend(prepend(+empty+,5),6).first', '6'],
+  ['prepend(prepend(+empty+,5),6).last', '5'],
+  ['prepend(prepend(+empty+,5),6) ~ [= 6 5 =]', 'TRUE'],
+  ['prepend(prepend(+empty+,5),6) ~ [= * 5 =]', 'TRUE'],
+  ['prepend(prepend(+empty+,5),6) ~ [= 5 * =]', 'FALSE'],
+  ['prepend(prepend(+empty+,5),5) ~ [= 5 + =]', 'TRUE'],
+  ['prepend(prepend(+empty+,5),6) ~ [= ? ? =]', 'TRUE'],
+  ['prepend(prepend(+empty+,5),6) ~ [= ? =]', 'FALSE'],
+  ['prepend(prepend(+empty+,5),6) ~ [= (5+1) 4..7 =]', 'TRUE'],
+  ['delete(prepend(prepend(+empty+,5),6), 5)', '(path 6)'],
+  ['delete(prepend(prepend(+empty+,5),6), [6])', '(path 5)'],
+  ['filter(prepend(prepend(+empty+,5),6), [6])', '(path 6)'],
+  ['+empty+.len', '0'],
+  ['+empty+.first', '0'],
+  ['5 ~ prepend(+empty+,5)', 'TRUE'],
+  ['prepend(+empty+,5) ~ [1..4]', 'FALSE'],
+  ['add(-empty-,(1,2))', '(clist (1,2))'],
+  ['add(add(-empty-,(1,2)),(1,2))', '(clist (1,2))'],
+  ['add(-empty-,1.2.3.4)', '(clist (258,772))'],
+  ['(1,2) ~ add(-empty-,(1,2))', 'TRUE'],
+  ['add(-empty-,(3,4)) ~ [(3,*)]', 'TRUE'],
+  ['delete(add(-empty-,(1,2)),[(1,*)])', '(clist )'],
+  ['filter(add(add(-empty-,(1,2)),(3,4)),[(1,*)])', '(clist (1,2))'],
+  ['add(--empty--,(rt,1,2))', '(eclist (rt, 1, 2))'],
+  ['(rt,1,2) ~ add(--empty--,(rt,1,2))', 'TRUE'],
+  ['add(--empty--,(rt,1,2)) ~ [(rt,1,*)]', 'TRUE'],
+  ['add(---empty---,(1,2,3))', '(lclist (1, 2, 3))'],
+  ['add(---empty---,(1,2,3)) ~ [(1,*,*)]', 'TRUE'],
+  ['add(---empty---,(1,2,3)) ~ [(1,3..4,*)]', 'FALSE'],
+  ['add(---empty---,(1,2,3)).len', '1'],
+  ['add(add(-empty-,(5,1)),(3,4)).min', '(3,4)'],
+  ['add(add(-empty-,(5,1)),(3,4)).max', '(5,1)'],
+  ['10.1.0.0/16.ip', '10.1.0.0'],
+  ['10.1.0.0/16.len', '16'],
+  ['10.0.0.0/8.type = NET_IP4', 'TRUE'],
+  ['10.0.0.0/8 max 24 as 65000', '10.0.0.0/8-24 AS65000'],
+  ['(10.0.0.0/8 max 24 as 65000).maxlen', '24'],
+  ['1.2.3.4.mask(8)', '1.0.0.0'],
+  ['2001:db8::1.is_v4', 'FALSE'],
+  ['(1,2).asn', '1'],
+  ['(1,2,3).data2', '3'],
+  ['10.0.0.1 ~ 10.0.0.0/8', 'TRUE'],
+  ['10.1.0.0/16 ~ 10.0.0.0/8', 'TRUE'],
+  ['10.0.0.0/8 ~ 10.1.0.0/16', 'FALSE'],
+  ['172.0.0.0/8 ~ [172.16.0.0/12-]', 'TRUE'],
+  ['172.32.0.0/12 ~ [172.16.0.0/12-]', 'FALSE'],
+  ['10.0.0.0/8 ~ [10.0.0.0/8{16,24}]', 'FALSE'],
+  ['10.5.0.0/16 ~ [10.0.0.0/8{16,24}]', 'TRUE'],
+  ['10.5.0.0/25 ~ [10.0.0.0/8{16,24}]', 'FALSE'],
+  ['10.0.0.0/7 ~ [10.0.0.0/8{7,24}]', 'TRUE'],
+  ['10.0.0.0/8 ~ [10.0.0.0/8]', 'TRUE'],
+  ['10.0.0.0/9 ~ [10.0.0.0/8]', 'FALSE'],
+  ['2001:db8:1::/48 ~ [2001:db8::/32+]', 'TRUE'],
+  ['2001:db9:1::/48 ~ [2001:db8::/32+]', 'FALSE'],
+  ['::/0 ~ [0.0.0.0/0]', 'FALSE'],
+  [
+    '10.0.0.1 ~ [10.0.0.0/8]',
+    'error: filter preevaluation, line 1: ~ applied on unknown type pair',
+  ],
+  ['5 ~ [1,2,5..7]', 'TRUE'],
+  ['8 ~ [1,2,5..7]', 'FALSE'],
+  ['(1,2) ~ [(1,1)..(1,3)]', 'TRUE'],
+  ['(2,1) ~ [(*,1)]', 'TRUE'],
+  ['(2,2) ~ [(*,1)]', 'FALSE'],
+  ['1.2.3.4 ~ [1.2.3.0..1.2.3.9]', 'TRUE'],
+  ['RTS_BGP ~ [RTS_BGP, RTS_STATIC]', 'TRUE'],
+  ['"abc" ~ "a*"', 'TRUE'],
+  ['"abc" ~ "a?"', 'FALSE'],
+  ['1 !~ [2]', 'TRUE'],
+  ['[1, 2] = [1, 2]', 'TRUE'],
+  ['format((1,2))', '(1,2)'],
+  ['from_hex("0a:0B")', '0a:0b'],
+  ['hex:0102', '01:02'],
+  ['ASN', '65000'],
+  ['twice(ASN) + 1', '130001'],
+  ['fact(5)', '120'],
+  ['ipt_main', '254'],
+  ['net', 'error: No route to access'],
+  ['nosuch', 'error: syntax error, unexpected CF_SYM_UNDEFINED'],
+  ['1 2', 'error: syntax error, unexpected NUM'],
+  ['a = b = c', "error: syntax error, unexpected '='"],
+];
+
+test('expressions have the values that BIRD prints', () => {
+  for (const [text, value] of VALUES) assert.equal(evaluate(text), value, text);
+});
+
+const ROUTE: RouteAttributes = {
+  source: 'bgp',
+  scope: 'universe',
+  dest: 'unicast',
+  nexthops: [{ gateway: '192.0.2.1', interface: 'eth0', ifindex: 2 }],
+  from: '192.0.2.1',
+  preference: 100,
+  bgp: {
+    origin: 0,
+    asPath: [{ type: 2, asns: [65001, 65002] }],
+    nextHop: '192.0.2.1',
+    localPref: 100,
+    communities: [(65001 << 16) | 5, (65000 << 16) | 7].map((c) => c >>> 0),
+  },
+};
+
+interface Outcome {
+  readonly route: RouteAttributes | undefined;
+  readonly prints: readonly string[];
+  readonly errors: readonly string[];
+}
+
+function cursor(text: string): NetCursor {
+  const { family, words, length } = parsePrefix(text)!;
+  const [a, b, c, d] = [words[0]!, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0];
+  return { family, a, b, c, d, length };
+}
+
+function run(body: string, route = ROUTE, net = '10.1.0.0/16'): Outcome {
+  const result = parseFilterText(body.startsWith('where') ? body : `filter { ${body} }`, scope);
+  assert.ok(result.ok, result.ok ? '' : `${body}: ${result.issues[0]!.message}`);
+  const { policy } = result;
+  assert.equal(policy.kind, 'filter');
+  const prints: string[] = [];
+  const errors: string[] = [];
+  const env: FilterEnvironment = {
+    protocol: 'node1',
+    roaCheck: (table, _net, asn) =>
+      table === 'r4' && asn === 65002 ? 'valid' : asn === 1 ? 'invalid' : 'unknown',
+    print: (text) => void prints.push(text),
+    fail: (text) => void errors.push(text),
+  };
+  const outcome = policy.kind === 'filter' ? policy.filter.run(cursor(net), route, env) : undefined;
+  return { route: outcome, prints, errors };
+}
+
+const accepted = (body: string, route?: RouteAttributes, net?: string): boolean =>
+  run(body, route, net).route !== undefined;
+
+test('conditions see the route', () => {
+  const truths: readonly (readonly [string, boolean])[] = [
+    ['net ~ NETS', true],
+    ['net.len = 16', true],
+    ['net = 10.1.0.0/16', true],
+    ['proto = "node1"', true],
+    ['proto ~ "node*"', true],
+    ['source = RTS_BGP', true],
+    ['source ~ [RTS_STATIC, RTS_DEVICE]', false],
+    ['dest = RTD_UNICAST', true],
+    ['scope = SCOPE_UNIVERSE', true],
+    ['from = 192.0.2.1 && gw = 192.0.2.1 && ifname = "eth0" && ifindex = 2', true],
+    ['preference > 99', true],
+    ['bgp_path.len = 2', true],
+    ['bgp_path.first = 65001 && bgp_path.last = 65002', true],
+    ['bgp_path ~ [= 65001 * =]', true],
+    ['bgp_path ~ [65002]', true],
+    ['65001 ~ bgp_path', true],
+    ['bgp_origin = ORIGIN_IGP', true],
+    ['bgp_next_hop = 192.0.2.1', true],
+    ['(65001,5) ~ bgp_community', true],
+    ['bgp_community ~ [(65000,*)]', true],
+    ['bgp_community ~ [(1..64999,*)]', false],
+    ['bgp_local_pref = 100', true],
+    // Undefined: lists are empty, numbers are void.
+    ['bgp_large_community ~ [(*,*,*)]', false],
+    ['bgp_ext_community.len = 0', true],
+    ['bgp_med = 5', false],
+    ['bgp_med != 5', true],
+    ['bgp_med < 5', true],
+    ['bgp_med > 5', false],
+    ['defined(bgp_med)', false],
+    ['defined(bgp_local_pref)', true],
+    ['defined(bgp_large_community)', false],
+    ['defined(bgp_community)', true],
+    ['defined(krt_metric)', false],
+    ['roa_check(r4) = ROA_VALID', true],
+    ['roa_check(r4, net, 1) = ROA_INVALID', true],
+    ['roa_check(r4, net, 9) = ROA_UNKNOWN', true],
+    // && and || bind equally, from the left.
+    ['true || true && false', false],
+    ['true || (true && false)', true],
+    ['!(net ~ NETS)', false],
+    ['net !~ NETS', false],
+  ];
+  for (const [condition, truth] of truths) {
+    assert.equal(accepted(`where ${condition}`), truth, condition);
+  }
+});
+
+test('statements change a copy of the route', () => {
+  const before = structuredClone(ROUTE);
+  const cases: readonly (readonly [
+    string,
+    Partial<RouteAttributes>,
+    Partial<NonNullable<RouteAttributes['bgp']>>,
+  ])[] = [
+    ['bgp_local_pref = 200;', {}, { localPref: 200 }],
+    ['bgp_med = bgp_local_pref + 1;', {}, { med: 101 }],
+    [
+      'bgp_path.prepend(ASN); bgp_path.prepend(ASN);',
+      {},
+      { asPath: [{ type: 2, asns: [65000, 65000, 65001, 65002] }] },
+    ],
+    ['bgp_path = prepend(bgp_path, 1);', {}, { asPath: [{ type: 2, asns: [1, 65001, 65002] }] }],
+    ['bgp_path.delete(65001);', {}, { asPath: [{ type: 2, asns: [65002] }] }],
+    ['bgp_path.filter([65001]);', {}, { asPath: [{ type: 2, asns: [65001] }] }],
+    ['bgp_community.delete([(65001,*)]);', {}, { communities: [((65000 << 16) | 7) >>> 0] }],
+    [
+      'bgp_community.filter([(65001,*)]); bgp_community.add((1,2));',
+      {},
+      { communities: [((65001 << 16) | 5) >>> 0, 65538] },
+    ],
+    ['bgp_community = add(-empty-, (1,2));', {}, { communities: [65538] }],
+    [
+      'bgp_large_community.add((1,2,3)); bgp_large_community.add((1,2,4)); bgp_large_community.delete((1,2,3));',
+      {},
+      { largeCommunities: [1, 2, 4] },
+    ],
+    ['bgp_ext_community.add((rt,1,2));', {}, { extendedCommunities: [0x20001, 2] }],
+    ['bgp_next_hop = 192.0.2.9;', {}, { nextHop: '192.0.2.9' }],
+    ['bgp_origin = ORIGIN_INCOMPLETE;', {}, { origin: 2 }],
+    ['bgp_originator_id = 1.2.3.4;', {}, { originatorId: '1.2.3.4' }],
+    ['preference = 65537;', { preference: 1 }, {}],
+    ['dest = RTD_BLACKHOLE;', { dest: 'blackhole', nexthops: [] }, {}],
+    ['scope = SCOPE_HOST;', { scope: 'host' }, {}],
+    [
+      'gw = 192.0.2.7;',
+      { nexthops: [{ gateway: '192.0.2.7', interface: 'eth0', ifindex: 2 }] },
+      {},
+    ],
+    [
+      'krt_prefsrc = 192.0.2.5; krt_metric = 7; krt_mtu = 1400;',
+      { kernel: { prefsrc: '192.0.2.5', metric: 7, metrics: { mtu: 1400 } } },
+      {},
+    ],
+    ['my_mark = 5; my_mark = my_mark + 1;', { custom: { my_mark: 6 } }, {}],
+    ['if net ~ NETS then { bgp_med = 1; } else bgp_med = 2;', {}, { med: 1 }],
+    [
+      'case bgp_path.last { 1..9: bgp_med = 1; 65002: bgp_med = 2; bgp_local_pref = 3; else: bgp_med = 4; }',
+      {},
+      { med: 2, localPref: 3 },
+    ],
+    ['case net.len { 1..9: bgp_med = 1; else: bgp_med = 4; }', {}, { med: 4 }],
+    ['int n = 0; for int asn in bgp_path do n = n + asn; bgp_med = n;', {}, { med: 130003 }],
+    [
+      'for pair c in bgp_community do { if c ~ [(65000,*)] then bgp_med = c.data; }',
+      {},
+      { med: 7 },
+    ],
+    ['bgp_med = fact(4);', {}, { med: 24 }],
+    ['quiet(9);', {}, { med: 9 }],
+    ['int x = 1; { int x = 2; bgp_med = x; } bgp_local_pref = x;', {}, { med: 2, localPref: 1 }],
+    ['bgppath p; p = prepend(p, 7); bgp_med = p.len;', {}, { med: 1 }],
+  ];
+  for (const [body, top, bgp] of cases) {
+    const { route, errors } = run(`${body} accept;`);
+    assert.deepEqual(errors, [], body);
+    assert.deepEqual(route, { ...ROUTE, ...top, bgp: { ...ROUTE.bgp, ...bgp } }, body);
+    assert.deepEqual(ROUTE, before, `changed its input: ${body}`);
+  }
+});
+
+test('unset and empty remove attributes', () => {
+  const { route } = run('unset(bgp_local_pref); bgp_community.empty; accept;');
+  assert.ok(route?.bgp !== undefined);
+  assert.ok(!('localPref' in route.bgp));
+  assert.ok(!('communities' in route.bgp));
+});
+
+test('a filter that changes nothing returns the very object', () => {
+  for (const body of ['accept;', 'bgp_local_pref = 100; bgp_community.add((65001,5)); accept;']) {
+    assert.equal(run(body).route, ROUTE, body);
+  }
+});
+
+test('a static route gets BGP attributes', () => {
+  const bare: RouteAttributes = {
+    source: 'static',
+    scope: 'universe',
+    dest: 'blackhole',
+    nexthops: [],
+    preference: 200,
+  };
+  const { route } = run('bgp_community.add((1,2)); bgp_path.prepend(5); accept;', bare);
+  assert.deepEqual(route, {
+    ...bare,
+    bgp: { asPath: [{ type: 2, asns: [5] }], communities: [65538] },
+  });
+});
+
+test('verdicts inside functions end the filter', () => {
+  assert.ok(!accepted('stop_if(true); accept;'));
+  assert.ok(accepted('stop_if(false); accept;'));
+  assert.ok(!accepted('if net.len = 16 then stop_if(true); accept;'));
+});
+
+test('print and messages of verdicts go to the log', () => {
+  const { prints } = run('printn "a ", 1; print " b ", net, " ", bgp_path; reject "no: ", proto;');
+  assert.deepEqual(prints, ['a 1 b 10.1.0.0/16 (path 65001 65002)', 'no: node1']);
+  assert.deepEqual(run('int i; print i; accept;').prints, ['(void)']);
+  assert.deepEqual(run('print bgp_community, " ", true, " ", source; accept;').prints, [
+    '(clist (65001,5) (65000,7)) TRUE (enum 30)11',
+  ]);
+});
+
+test('run-time errors reject the route and say why', () => {
+  const cases: readonly (readonly [string, string])[] = [
+    [
+      'bgp_med = bgp_med + 1; accept;',
+      'filters, line 1: Argument 1 of ADD must be of type int, got type void',
+    ],
+    ['int n = 0; bgp_med = 1 / n; accept;', 'filters, line 1: Mother told me not to divide by 0'],
+    [
+      'dest = RTD_UNICAST; accept;',
+      'filters, line 1: Destination can be changed only to blackhole, unreachable or prohibit',
+    ],
+    ['if net ~ 5 then accept; accept;', 'filters, line 1: ~ applied on unknown type pair'],
+    ['bgp_med = 5;', 'Filter (unnamed) did not return accept nor reject. Make up your mind'],
+    [
+      'int n = 70000; bgp_community.add((n, 1)); accept;',
+      "filters, line 1: Can't operate with value out of bounds in pair constructor",
+    ],
+  ];
+  for (const [body, message] of cases) {
+    const { route, errors } = run(body);
+    assert.equal(route, undefined, body);
+    assert.deepEqual(errors, [message], body);
+  }
+});
+
+test('endless recursion rejects one route, not the daemon', () => {
+  const endless = scopeOf(
+    'protocol device { }\nfunction f(int n) -> int { return f(n + 1); }\nfilter x { if f(1) > 0 then accept; accept; }\n',
+  );
+  const symbol = endless.lookup('x');
+  assert.ok(symbol?.kind === 'filter' && symbol.policy.kind === 'filter');
+  const errors: string[] = [];
+  const env: FilterEnvironment = {
+    protocol: '',
+    roaCheck: () => 'unknown',
+    print: () => undefined,
+    fail: (text) => void errors.push(text),
+  };
+  assert.equal(symbol.policy.filter.run(cursor('10.0.0.0/8'), ROUTE, env), undefined);
+  assert.equal(errors.length, 1);
+});
+
+test('reads says what a verdict depends on', () => {
+  const cases: readonly (readonly [string, { net: boolean; protocol: boolean }])[] = [
+    ['where bgp_path.len < 5', { net: false, protocol: false }],
+    ['where net ~ NETS', { net: true, protocol: false }],
+    ['where proto = "x"', { net: false, protocol: true }],
+    ['filter named', { net: true, protocol: false }],
+    ['filter { quiet(1); accept; }', { net: false, protocol: false }],
+    // A remembered verdict would not print, and would miss changes of the ROA table.
+    ['filter { print "x"; accept; }', { net: true, protocol: false }],
+    ['where roa_check(r4, 10.0.0.0/8, 1) = ROA_VALID', { net: true, protocol: false }],
+  ];
+  for (const [text, reads] of cases) {
+    const result = parseFilterText(text, scope);
+    assert.ok(result.ok && result.policy.kind === 'filter', text);
+    assert.deepEqual(result.policy.filter.reads, reads, text);
+  }
+});
+
+test('a large prefix set is found by searching', () => {
+  const entries = Array.from(
+    { length: 100_000 },
+    (_, i) => `${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`,
+  );
+  const large = scopeOf(`protocol device { }\ndefine BIG = [\n${entries.join(',\n')}\n];\n`);
+  const result = parseFilterText('where net ~ BIG', large);
+  assert.ok(result.ok && result.policy.kind === 'filter');
+  assert.ok(result.policy.text.length < 10_000);
+  const env: FilterEnvironment = {
+    protocol: '',
+    roaCheck: () => 'unknown',
+    print: () => undefined,
+    fail: () => undefined,
+  };
+  const { filter } = result.policy;
+  assert.ok(filter.run(cursor('2.5.7.0/24'), ROUTE, env));
+  assert.ok(!filter.run(cursor('2.5.7.0/25'), ROUTE, env));
+  assert.ok(!filter.run(cursor('9.5.7.0/24'), ROUTE, env));
+});
+
+test('nothing of the configuration becomes code', () => {
+  // Texts and names that would break out if they were pasted.
+  for (const text of ['); throw 1; (', '${1+1}`', 'a\\', "'+process+'"]) {
+    assert.deepEqual(run(`print "${text}"; accept;`).prints, [text]);
+    assert.equal(evaluate(`"${text}"`), text);
+  }
+  const quoted = scopeOf(
+    "protocol device { }\ndefine 'constructor' = 5;\nattribute int '__proto__';\n",
+  );
+  const value = evalExpression("'constructor' + 1", quoted);
+  assert.deepEqual(value, { ok: true, text: '6' });
+});
