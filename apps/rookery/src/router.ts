@@ -29,10 +29,13 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(loaded.report);
     return 1;
   }
-  for (const warning of loaded.warnings) process.stderr.write(`bird: ${warning}\n`);
-  if (command.kind === 'check') return 0;
   const isChild = process.env[childVariable] !== undefined;
-  if (!command.foreground && !isChild) return daemonise(args);
+  const serves = command.kind === 'run' && (command.foreground || isChild);
+  if (!serves) {
+    // A daemon logs its warnings; whoever stands before it reads them here.
+    for (const warning of loaded.warnings) process.stderr.write(`bird: ${warning}\n`);
+    return command.kind === 'check' ? 0 : daemonise(args);
+  }
   const { startRouter } = await import('./router-daemon.ts');
   const started = await startRouter(command, loaded);
   if (typeof started === 'string') {
