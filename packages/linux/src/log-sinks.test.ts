@@ -59,6 +59,33 @@ test('a file is rotated at its size and opened again when told', () => {
   sink.close();
 });
 
+test('a sink that failed before a reconfiguration is told of when it works after it', () => {
+  const heard: string[] = [];
+  const sink = (name: string, error?: string): LogSink => ({
+    name,
+    classes: every,
+    write: (_, text) => {
+      if (error === undefined && name === 'other') heard.push(text);
+      return error;
+    },
+    reopen: () => undefined,
+    close: () => undefined,
+  });
+  const sinks = new LogSinks([sink('file', 'No space'), sink('other')]);
+  sinks.write('info', 'one', at);
+  sinks.replace([sink('file', 'No space'), sink('other')]);
+  sinks.write('info', 'two', at);
+  sinks.replace([sink('file'), sink('other')]);
+  sinks.write('info', 'three', at);
+  assert.deepEqual(
+    heard.filter((text) => text.includes('file')),
+    [
+      'Cannot write log to file: No space; trying again with each line',
+      'Log to file works again, 2 lines were lost',
+    ],
+  );
+});
+
 test('a full disk is one message elsewhere, and the log resumes by itself', () => {
   const path = join(directory, 'full.log');
   symlinkSync('/dev/full', path);

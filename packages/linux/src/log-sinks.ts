@@ -2,7 +2,7 @@
 // A sink that cannot write says so once, through the other sinks, and tries again with each line:
 // a full disk never stops a router. Formats are in log-format.ts.
 
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import type { LogClass, LogConfig } from '@rookery/router';
 import * as c from './constants.ts';
@@ -37,10 +37,14 @@ export class LogSinks {
     this.#sinks = sinks.map((sink) => ({ sink, failing: false, lost: 0 }));
   }
 
-  /** Closes the old sinks and uses these. */
+  /** Closes the old sinks and uses these; one that fails and comes again still fails. */
   replace(sinks: readonly LogSink[]): void {
+    const before = new Map(this.#sinks.map((entry) => [entry.sink.name, entry]));
     this.close();
-    this.#sinks = sinks.map((sink) => ({ sink, failing: false, lost: 0 }));
+    this.#sinks = sinks.map((sink) => {
+      const { failing = false, lost = 0 } = before.get(sink.name) ?? {};
+      return { sink, failing, lost };
+    });
   }
 
   write(logClass: LogClass, text: string, unixMs: number): void {
@@ -155,7 +159,11 @@ export function fileSink(
     }
     const written = writeSync(target, bytes);
     size += written;
-    return written === bytes.length ? undefined : sys.errorText(ENOSPC);
+    if (written === bytes.length) return undefined;
+    // Half a line would run into the next one that fits.
+    ftruncateSync(target, fstatSync(target).size - written);
+    size -= written;
+    return sys.errorText(ENOSPC);
   };
   return {
     name: path,
