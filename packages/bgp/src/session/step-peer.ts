@@ -158,8 +158,10 @@ function onBfdDown(step: Step): void {
     loseSession(step, reason);
     return;
   }
+  // RFC 9384. The path failed, the peer did nothing wrong: no error wait, so that it is back as soon
+  // as it can be reached. (BIRD waits 60 s here, even for a peer that only re-created its session.)
   const notification = ceaseNotification(CEASE.bfdDown);
-  endInstance(step, { reason, notification, after: 'restart', error: true });
+  endInstance(step, { reason, notification, after: 'restart', error: false });
 }
 
 function onUpdateRejected(
