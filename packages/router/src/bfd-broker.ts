@@ -4,7 +4,7 @@
 // request waits silently, as in BIRD.
 
 import type { IpAddress } from '@rookery/net';
-import type { BfdConfig, BfdInterfaceConfig } from './config.ts';
+import type { BfdAuthentication, BfdConfig, BfdInterfaceConfig } from './config.ts';
 import { matchesPatterns } from './interfaces.ts';
 import type { InterfaceTable } from './interfaces.ts';
 import type { BfdSessionDetails, BfdState, Fact, Order } from './io.ts';
@@ -20,11 +20,12 @@ export interface BfdNeed {
 
 export interface BfdClient {
   readonly name: string;
+  /** States as `believedState` has them. */
   bfdChanged(state: BfdState, before: BfdState | undefined): void;
 }
 
 export interface BfdEntry {
-  readonly need: BfdNeed;
+  need: BfdNeed;
   readonly clients: Set<BfdClient>;
   options: BfdInterfaceConfig | undefined;
   state: BfdState | undefined;
@@ -34,6 +35,15 @@ export interface BfdEntry {
   downEvents: number;
   /** What the platform last said about the session besides its state. */
   details: BfdSessionDetails | undefined;
+}
+
+/**
+ * What a client should believe of a session. RFC 5882 §3.2: AdminDown at either end says nothing
+ * about the path.
+ */
+export function believedState(entry: BfdEntry): BfdState | undefined {
+  if (entry.state === 'Up' || entry.state === undefined) return entry.state;
+  return entry.details?.remoteState === 'AdminDown' ? 'AdminDown' : entry.state;
 }
 
 /** BIRD's defaults for `interface` blocks. */
@@ -80,7 +90,9 @@ export class BfdBroker {
       this.#entries.set(key, entry);
     }
     entry.clients.add(client);
-    this.#apply(entry);
+    const moved = entry.need.local !== need.local;
+    entry.need = need;
+    this.#apply(entry, moved);
   }
 
   release(client: BfdClient): void {
@@ -92,22 +104,32 @@ export class BfdBroker {
   }
 
   changed(fact: Extract<Fact, { readonly kind: 'bfdChanged' }>, nowMs: number): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.need.remote !== fact.remote) continue;
-      if (fact.interface !== undefined && entry.need.interface !== undefined) {
-        if (fact.interface !== entry.need.interface) continue;
-      }
-      if (fact.session) entry.details = fact.session;
-      const before = entry.state;
-      if (before === fact.state) continue;
-      entry.state = fact.state;
+    const entry = this.entryFor(fact);
+    if (!entry) return;
+    const [before, believed] = [entry.state, believedState(entry)];
+    if (fact.session) entry.details = fact.session;
+    entry.state = fact.state;
+    if (before !== fact.state) {
       entry.sinceMs = nowMs;
       if (fact.state === 'Up') {
         entry.everUp = true;
         entry.upEvents++;
       } else if (before === 'Up') entry.downEvents++;
-      for (const client of Array.from(entry.clients)) client.bfdChanged(fact.state, before);
     }
+    const now = believedState(entry)!;
+    if (now === believed) return;
+    for (const client of Array.from(entry.clients)) client.bfdChanged(now, believed);
+  }
+
+  entryFor(fact: Extract<Fact, { readonly kind: 'bfdChanged' }>): BfdEntry | undefined {
+    for (const entry of this.#entries.values()) {
+      const { remote, interface: link, multihop } = entry.need;
+      if (remote !== fact.remote || entry.options === undefined) continue;
+      if (fact.multihop !== undefined && fact.multihop !== multihop) continue;
+      if (fact.interface !== undefined && link !== undefined && fact.interface !== link) continue;
+      return entry;
+    }
+    return undefined;
   }
 
   stateFor(client: BfdClient): BfdEntry | undefined {
@@ -120,12 +142,13 @@ export class BfdBroker {
     return [...this.#entries.values()].filter((e) => e.options !== undefined);
   }
 
-  #apply(entry: BfdEntry): void {
+  #apply(entry: BfdEntry, moved = false): void {
     const options = this.#config ? this.#optionsFor(this.#config, entry.need) : undefined;
-    if (sameOptions(options, entry.options)) return;
+    if (sameOptions(options, entry.options) && !(moved && options)) return;
     const { need } = entry;
     if (!options) {
       entry.state = undefined;
+      entry.details = undefined;
       this.#order(releaseOrder(need));
     } else {
       this.#order({
@@ -157,6 +180,7 @@ function releaseOrder(need: BfdNeed): Order {
   return {
     kind: 'bfdRelease',
     remote: need.remote,
+    multihop: need.multihop,
     ...(need.interface === undefined ? {} : { interface: need.interface }),
   };
 }
@@ -171,6 +195,17 @@ function sameOptions(
     a.minTxIntervalUs === b.minTxIntervalUs &&
     a.idleTxIntervalUs === b.idleTxIntervalUs &&
     a.multiplier === b.multiplier &&
-    a.passive === b.passive
+    a.passive === b.passive &&
+    a.minTtl === b.minTtl &&
+    sameKeys(a.authentication, b.authentication)
+  );
+}
+
+function sameKeys(a: BfdAuthentication | undefined, b: BfdAuthentication | undefined): boolean {
+  if (!a || !b) return a === b;
+  return (
+    a.kind === b.kind &&
+    a.keys.length === b.keys.length &&
+    a.keys.every((key, i) => key.id === b.keys[i]!.id && key.secret === b.keys[i]!.secret)
   );
 }

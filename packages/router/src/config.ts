@@ -213,6 +213,16 @@ export interface BfdInterfaceConfig {
   readonly idleTxIntervalUs: number;
   readonly multiplier: number;
   readonly passive: boolean;
+  /** Multihop: packets that arrive with less are dropped; single-hop ones always need 255. */
+  readonly minTtl?: number;
+  readonly authentication?: BfdAuthentication;
+}
+
+/** RFC 5880 §6.7. */
+export interface BfdAuthentication {
+  readonly kind: 'simple' | 'keyedMd5' | 'meticulousKeyedMd5' | 'keyedSha1' | 'meticulousKeyedSha1';
+  /** The first one signs what we send; each of them is accepted. */
+  readonly keys: readonly { readonly id: number; readonly secret: string }[];
 }
 
 export interface BfdConfig extends ProtocolCommon {

@@ -5,7 +5,7 @@
 
 import type { Family, IpAddress, Prefix } from '@rookery/net';
 import type { Dest, Nexthop } from '@rookery/rib';
-import type { LogClass } from './config.ts';
+import type { BfdInterfaceConfig, LogClass } from './config.ts';
 
 /** Chosen by the engine for connects, by the platform (negative numbers) for accepted connections. */
 export type ConnectionId = number;
@@ -87,6 +87,7 @@ export type Fact =
       readonly kind: 'bfdChanged';
       readonly remote: IpAddress;
       readonly interface?: string;
+      readonly multihop?: boolean;
       readonly state: BfdState;
       /** For consoles; a fact without change of state may be sent to refresh them. */
       readonly session?: BfdSessionDetails;
@@ -221,15 +222,14 @@ export type Order =
       readonly local?: IpAddress;
       readonly interface?: string;
       readonly multihop: boolean;
-      readonly options: {
-        readonly minRxIntervalUs: number;
-        readonly minTxIntervalUs: number;
-        readonly idleTxIntervalUs: number;
-        readonly multiplier: number;
-        readonly passive: boolean;
-      };
+      readonly options: BfdInterfaceConfig;
     }
-  | { readonly kind: 'bfdRelease'; readonly remote: IpAddress; readonly interface?: string };
+  | {
+      readonly kind: 'bfdRelease';
+      readonly remote: IpAddress;
+      readonly interface?: string;
+      readonly multihop: boolean;
+    };
 
 export interface TcpOptions {
   readonly local?: IpAddress;

@@ -472,11 +472,11 @@ export class Router implements Engine {
         for (const kernel of this.#kernels()) kernel.handleDone(fact.results);
         return;
       case 'bfdChanged': {
+        const before = this.bfd.entryFor(fact)?.state ?? 'Down';
         for (const protocol of this.#protocols) {
+          if (before === fact.state) break;
           if (!(protocol instanceof BfdProtocol) || !protocol.running) continue;
-          const entry = this.bfd.sessions().find((e) => e.need.remote === fact.remote);
-          const before = entry?.state ?? 'Down';
-          if (before !== fact.state) protocol.sessionChanged(fact.remote, before, fact.state);
+          protocol.sessionChanged(fact.remote, before, fact.state);
         }
         this.bfd.changed(fact, this.nowMs);
         return;

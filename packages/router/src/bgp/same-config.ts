@@ -81,7 +81,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   longLivedStaleTimeSec: 'session',
   maxGracefulRestartTimeSec: 'session',
   requireCapabilities: 'session',
-  bfd: 'session',
+  bfd: 'absorbed',
 };
 
 /** True when a session under `a` may go on under `b`. */
@@ -125,7 +125,7 @@ export function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): bo
   );
 }
 
-/** Scalars, lists of scalars and the flat record of `bfd`. */
+/** Scalars, lists of scalars and flat records. */
 function sameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

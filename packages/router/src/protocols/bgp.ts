@@ -158,6 +158,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       family.membership?.group.retrace();
     }
     this.peer = reconfigurePeer(this.peer, next, this.#identity());
+    if (this.#begun && !this.isRange) this.#requestBfd();
     return true;
   }
 
@@ -240,7 +241,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   bfdChanged(state: BfdState, before: BfdState | undefined): void {
     if (state === 'Up') this.#step({ kind: 'bfdUp' });
-    else if (before === 'Up') this.#step({ kind: 'bfdDown' });
+    // RFC 5882 §3.2: a neighbor that takes its BFD session down by hand has not failed.
+    else if (before === 'Up' && state !== 'AdminDown') this.#step({ kind: 'bfdDown' });
   }
 
   // ConnectionHandler
@@ -524,7 +526,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   #requestBfd(): void {
     const { bfd, neighborAddress, multihop } = this.config;
-    if (!bfd || neighborAddress === undefined || !this.running) return;
+    if (!this.running) return;
+    if (!bfd || neighborAddress === undefined) return this.engine.bfd.release(this);
     const { graceful: _graceful, ...options } = bfd;
     const { interfaces } = this.engine;
     const link = linkOf(this.config, interfaces)?.name;

@@ -4,6 +4,7 @@
 
 import type { RouteAttributes, Nexthop } from '@rookery/rib';
 import { Channel } from '../channel.ts';
+import { believedState } from '../bfd-broker.ts';
 import type { BfdClient } from '../bfd-broker.ts';
 import type { ProtocolConfig, StaticConfig, StaticNexthop, StaticRoute } from '../config.ts';
 import type { Engine } from '../engine.ts';
@@ -235,7 +236,10 @@ export class StaticProtocol extends Protocol {
     if (via.bfd) {
       const position = entry.route.via.slice(0, index).filter((v) => v.bfd).length;
       const client = entry.bfd[position];
-      if (client && this.engine.bfd.stateFor(client)?.state !== 'Up') return undefined;
+      const session = client && this.engine.bfd.stateFor(client);
+      const state = session && believedState(session);
+      // RFC 5882 §3.2: AdminDown says nothing about the path.
+      if (client && state !== 'Up' && state !== 'AdminDown') return undefined;
     }
     const { name, ifindex } = found.interface;
     return { gateway: via.gateway, interface: name, ifindex, ...weight };
