@@ -5,9 +5,10 @@ import { globSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { parseConfig, renderIssue, renderIssueHead } from '@rookery/bird';
-import type { ConfigIo, ConfigIssue, Scope } from '@rookery/bird';
+import type { ConfigIo, ConfigIssue } from '@rookery/bird';
 import type { BirdLanguage } from '@rookery/console';
 import type { RouterConfig } from '@rookery/router';
+import { consoleLanguageFor } from './console-language.ts';
 
 export type LoadedConfig =
   | {
@@ -38,7 +39,7 @@ export function loadConfigFile(file: string): LoadedConfig {
     };
   }
   const warnings = issues.map((w) => `${w.file}:${w.line}:${w.column}: ${w.message}`);
-  return { ok: true, config, warnings, language: languageFor(scope) };
+  return { ok: true, config, warnings, language: consoleLanguageFor(scope) };
 }
 
 const fileIo: ConfigIo = {
@@ -85,17 +86,3 @@ const errorWords: Readonly<Record<string, string>> = {
   EISDIR: 'Is a directory',
   ENOTDIR: 'Not a directory',
 };
-
-/** Filters by name; expressions typed on a console need the compiler of packages/bird. */
-function languageFor(scope: Scope): BirdLanguage {
-  const missing = 'expressions cannot be typed on this console yet: name a filter of the file';
-  return {
-    parseWhere: () => ({ ok: false, message: missing }),
-    parseFilterBody: () => ({ ok: false, message: missing }),
-    evaluate: () => ({ kind: 'parse error', message: missing }),
-    filterNamed: (name) => {
-      const symbol = scope.lookup(name);
-      return symbol?.kind === 'filter' ? symbol.policy : undefined;
-    },
-  };
-}
