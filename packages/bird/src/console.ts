@@ -9,7 +9,7 @@ import { evaluateTerm } from './filter/evaluate.ts';
 import { formatValue } from './filter/format.ts';
 import { parseFilterBody } from './filter/parse-statement.ts';
 import { parseTerm } from './filter/parse-term.ts';
-import { IssueLog, IssueSignal } from './issue.ts';
+import { IssueLog, IssueSignal, tooDeep } from './issue.ts';
 import type { ConfigIssue } from './issue.ts';
 import { lexText } from './lexer.ts';
 import type { Token } from './lexer.ts';
@@ -93,7 +93,8 @@ function readLine<T>(
     const value = read(c);
     if (c.token.kind !== 'end') c.unexpected();
     return { value };
-  } catch (signal) {
+  } catch (thrown) {
+    const signal = tooDeep(thrown, c.tokens[0]!) ?? thrown;
     if (!(signal instanceof IssueSignal)) throw signal;
     log.addSignal(signal);
     return { issues: log.issues };

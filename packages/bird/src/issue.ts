@@ -47,6 +47,12 @@ export class IssueSignal {
   }
 }
 
+/** A stack that ran out while reading or compiling is the text's fault: thousands of levels. */
+export function tooDeep(thrown: unknown, at: Position): IssueSignal | undefined {
+  if (!(thrown instanceof RangeError)) return undefined;
+  return new IssueSignal(at, 'syntax', 'This is nested too deeply', 'use functions or a case');
+}
+
 /** Collects issues in order and knows the source lines to show with them. */
 export class IssueLog {
   readonly issues: ConfigIssue[] = [];

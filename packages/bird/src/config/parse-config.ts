@@ -9,7 +9,7 @@ import { evaluateTerm } from '../filter/evaluate.ts';
 import { formatValue } from '../filter/format.ts';
 import { parseFilterBody, parseFunction, parseType } from '../filter/parse-statement.ts';
 import { parseTerm } from '../filter/parse-term.ts';
-import { IssueLog, IssueSignal } from '../issue.ts';
+import { IssueLog, IssueSignal, tooDeep } from '../issue.ts';
 import type { ConfigIssue } from '../issue.ts';
 import { lexConfig } from '../lexer.ts';
 import type { ConfigIo, Token } from '../lexer.ts';
@@ -98,7 +98,8 @@ function readTopLevel(state: ConfigState): void {
   const start = c.index;
   try {
     readTopStatement(state);
-  } catch (signal) {
+  } catch (thrown) {
+    const signal = tooDeep(thrown, c.tokens[start]!) ?? thrown;
     if (!(signal instanceof IssueSignal)) throw signal;
     log.addSignal(signal);
     markDefinition(state, signal, c.tokens.slice(start, start + 4));
