@@ -56,6 +56,8 @@ export interface Engine {
   spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void;
   /** A dynamic instance came down for good. */
   forget(protocol: Protocol): void;
+  /** Filters that ask this table have to run again. */
+  roaChanged(table: string): void;
   roaCheck(table: string, net: NetCursor, asn: number): 'unknown' | 'valid' | 'invalid';
   /** Shuts a protocol down because of a limit, for good or for a restart. */
   limitReached(

@@ -18,6 +18,14 @@ export interface ExportSink {
   exportedAttributes(net: number): number;
 }
 
+/** A sink that takes every path of a prefix, told apart by number (RFC 7911). */
+export interface PathSink {
+  /** One path as it is now; attributes 0 means that it is gone. */
+  exportPath(net: number, pathId: number, attributes: number, source: number): void;
+  /** Numbers of the paths of a prefix that the sink has. */
+  exportedPaths(net: number): readonly number[];
+}
+
 export type ExportEvent =
   | 'added'
   | 'replaced'
@@ -34,6 +42,8 @@ export interface ExporterOptions {
   readonly sink: ExportSink;
   /** `kernel merge paths`: up to this many next hops of equally good routes become one route. */
   readonly merge?: number | undefined;
+  /** Given instead of the best route: every path that the policy accepts. */
+  readonly pathSink?: PathSink | undefined;
   /** Refuses before the policy is asked; BGP's rules of what may be told to whom. */
   readonly refuses?: (attributes: number, source: number) => boolean;
   /**
@@ -131,7 +141,7 @@ export class Exporter implements Task {
 
   /** True when several routes of a prefix may end up in one. */
   get merges(): boolean {
-    return this.#options.merge !== undefined;
+    return this.#options.merge !== undefined || this.#options.pathSink !== undefined;
   }
 
   /** What the sink has of a prefix. */
@@ -194,6 +204,7 @@ export class Exporter implements Task {
 
   exportNet(net: number): void {
     const { rib } = this.table;
+    if (this.#options.pathSink) return this.#exportPaths(net, this.#options.pathSink);
     const path = rib.bestPath(net);
     if (path === 0) return this.#deliver(net, 0, 0);
     const before = rib.attributesOf(path);
@@ -240,6 +251,45 @@ export class Exporter implements Task {
     this.#deliver(net, outcome, source);
     memo?.set(before, outcome);
     if (owned) store.release(outcome);
+  }
+
+  #exportPaths(net: number, sink: PathSink): void {
+    const { rib, attributes: store } = this.table;
+    const gone = new Set(sink.exportedPaths(net));
+    for (let path = rib.firstPath(net); path !== 0; path = rib.nextPath(path)) {
+      if (rib.isFiltered(path)) continue;
+      const before = rib.attributesOf(path);
+      const source = rib.sourceOf(path);
+      this.counters.updatesReceived++;
+      this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + 1;
+      if (this.#options.refuses?.(before, source)) {
+        this.counters.updatesRejected++;
+        continue;
+      }
+      let outcome = this.#runner.run(net, before, this.#protocolOf(source));
+      let { owned } = this.#runner;
+      if (outcome === 0) {
+        this.counters.updatesFiltered++;
+        this.filteredFrom[source] = (this.filteredFrom[source] ?? 0) + 1;
+        continue;
+      }
+      const transformed = this.#options.transform?.(outcome, before, source);
+      if (transformed !== undefined) {
+        if (owned) store.release(outcome);
+        outcome = transformed;
+        owned = true;
+      }
+      if (outcome === 0) continue;
+      this.counters.updatesAccepted++;
+      // The number of a path is its own as long as it lives, and a prefix has each only once.
+      sink.exportPath(net, path, outcome, source);
+      gone.delete(path);
+      if (owned) store.release(outcome);
+    }
+    for (const pathId of gone) {
+      this.counters.withdrawsAccepted++;
+      sink.exportPath(net, pathId, 0, 0);
+    }
   }
 
   /** The memo for routes of this source; none when the outcome depends on the prefix too. */
@@ -324,7 +374,8 @@ export class Exporter implements Task {
 
   #followed(): ChangeLog {
     const { rib } = this.table;
-    return this.#options.merge === undefined ? rib.bestChanges : rib.anyChanges;
+    const { merge, pathSink } = this.#options;
+    return merge === undefined && !pathSink ? rib.bestChanges : rib.anyChanges;
   }
 
   #protocolOf(source: number): string {

@@ -164,6 +164,11 @@ export abstract class Protocol {
     return true;
   }
 
+  /** Sends the table through the export policy of a channel again. */
+  reexport(channel: Channel): void {
+    channel.refeed();
+  }
+
   /** A limit with action restart or disable was reached. */
   limitReached(which: 'receive' | 'import' | 'export', action: 'restart' | 'disable'): void {
     this.engine.limitReached(this, which, action);

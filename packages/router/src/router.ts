@@ -4,7 +4,7 @@
 // logged as BUG, and costs a restart of that protocol only.
 
 import type { IpAddress } from '@rookery/net';
-import type { NetCursor } from '@rookery/rib';
+import type { NetCursor, Policy } from '@rookery/rib';
 import { BfdBroker } from './bfd-broker.ts';
 import { BgpGroups } from './bgp/groups.ts';
 import type {
@@ -30,6 +30,7 @@ import { DeviceProtocol } from './protocols/device.ts';
 import { DirectProtocol } from './protocols/direct.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
 import { PipeProtocol } from './protocols/pipe.ts';
+import { StaticRoaProtocol } from './protocols/static-roa.ts';
 import { StaticProtocol } from './protocols/static.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
@@ -317,6 +318,20 @@ export class Router implements Engine {
     return this.#roaTables.get(table)?.check(net, asn) ?? 'unknown';
   }
 
+  roaChanged(_table: string): void {
+    const asks = (policy: Policy): boolean =>
+      policy.kind === 'filter' && policy.text.includes('roa_check');
+    for (const protocol of this.#protocols) {
+      if (protocol.state !== 'up') continue;
+      for (const channel of protocol.channels) {
+        const { rpkiReload, importPolicy, exportPolicy } = channel.config;
+        if (!rpkiReload) continue;
+        if (asks(importPolicy)) protocol.reimport(channel);
+        if (asks(exportPolicy)) protocol.reexport(channel);
+      }
+    }
+  }
+
   nextId(): number {
     return this.#nextId++;
   }
@@ -414,8 +429,10 @@ export class Router implements Engine {
         return new DirectProtocol(this, config);
       case 'kernel':
         return new KernelProtocol(this, config);
-      case 'static':
-        return new StaticProtocol(this, config);
+      case 'static': {
+        const roas = this.#roaTables.get(config.channel.table);
+        return roas ? new StaticRoaProtocol(this, config, roas) : new StaticProtocol(this, config);
+      }
       case 'bgp':
         return new BgpProtocol(this, config);
       case 'pipe':

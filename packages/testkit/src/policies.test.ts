@@ -472,3 +472,79 @@ test('export none tells nobody anything, and the console can say why', () => {
   assert.deepEqual(nets('export'), []);
   assert.deepEqual(nets('exported'), []);
 });
+
+test('ADD-PATH: a peer that asks gets every path, with its own best choice', () => {
+  const sessions = (n: number) => ({
+    n,
+    asn: 65000 + n,
+    sessions: [{ to: 1, asn: 65001 }],
+    routes: [NET],
+  });
+  const monitor = (addPaths: 'rx' | 'off'): Speaker => ({
+    n: 9,
+    asn: 65009,
+    sessions: [{ to: 1, asn: 65001, channel: { addPaths } }],
+  });
+  const { lan, at } = build(
+    {
+      n: 1,
+      asn: 65001,
+      sessions: [
+        { to: 2, asn: 65002 },
+        { to: 3, asn: 65003 },
+        { to: 9, asn: 65009, channel: { addPaths: 'tx' } },
+      ],
+    },
+    sessions(2),
+    sessions(3),
+    monitor('rx'),
+  );
+  const paths = (): number =>
+    at(9)
+      .router.view.tables()
+      .find((t) => t.name === 'master4')!.routes;
+  lan.until(() => paths() === 2, 60_000, 'both paths');
+  at(3).configure(configOf({ ...sessions(3), routes: [] }));
+  lan.until(() => paths() === 1, 1000, 'one path withdrawn');
+  assert.deepEqual(pathOf(table(at(9)).get(NET)), [65001, 65002]);
+  at(3).configure(configOf(sessions(3)));
+  lan.until(() => paths() === 2, 1000, 'both paths again');
+});
+
+test('a ROA that appears is applied to what was accepted before', () => {
+  const roa = (net: string, asn: number): ProtocolConfig =>
+    staticConfig([{ net, dest: 'blackhole', via: [], roa: { maxLength: 24, asn } }], {
+      name: 'roas',
+      channel: channelConfig('ipv4', 200, { netType: 'roa4', table: 'r4' }),
+    });
+  const valid: Policy = {
+    kind: 'filter',
+    name: 'valid',
+    text: 'if roa_check(r4, net, 65001) = ROA_VALID then accept;',
+    filter: {
+      reads: { net: true, protocol: false },
+      run: (net, attributes, env) =>
+        env.roaCheck('r4', net, 65001) === 'valid' ? attributes : undefined,
+    },
+  };
+  const two = (asn: number): Speaker => ({
+    n: 2,
+    asn: 65002,
+    sessions: [{ to: 1, asn: 65001, channel: { importPolicy: valid } }],
+    more: [roa('10.0.0.0/8', asn)],
+    config: {
+      tables: [
+        { name: 'master4', netType: 'ipv4', sorted: false },
+        { name: 'master6', netType: 'ipv6', sorted: false },
+        { name: 'r4', netType: 'roa4', sorted: false },
+      ],
+    },
+  });
+  const { lan, at } = build(
+    { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002 }], routes: ['10.1.1.0/24'] },
+    two(65001),
+  );
+  lan.until(() => table(at(2)).size === 1, 60_000, 'valid route');
+  at(2).configure(configOf(two(65077)));
+  lan.until(() => table(at(2)).size === 0, 1000, 'invalid route leaves');
+});

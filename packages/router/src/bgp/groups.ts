@@ -18,7 +18,7 @@ import type { AttributeEncoder, AttributeStore, GroupMember, Policy } from '@roo
 import type { BgpChannelConfig } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { Exporter } from '../exporter.ts';
-import type { ExportCounters, ExportEvent, ExportSink } from '../exporter.ts';
+import type { ExportCounters, ExportEvent, ExportSink, PathSink } from '../exporter.ts';
 import type { Channel } from '../channel.ts';
 import { policyContextFor } from '../channel.ts';
 import type { Protocol } from '../protocol.ts';
@@ -46,6 +46,8 @@ export interface GroupNeeds {
   readonly maxMessageBytes: number;
   /** IPv4 prefixes travel in MP_REACH_NLRI (RFC 8950). */
   readonly extendedNextHop: boolean;
+  /** The peer takes several paths per prefix (RFC 7911). */
+  readonly addPath: boolean;
 }
 
 export interface Membership {
@@ -57,7 +59,7 @@ export interface Membership {
   /** Counters of the group when the member joined, and what the join itself amounts to. */
   readonly base: ExportCounters;
   readonly fed: ExportCounters;
-  /** Nets that the peer has from its former group and may have to be told are gone. */
+  /** Net and path id of what the peer has from its former group and may have to lose. */
   owedWithdrawals: Int32Array | undefined;
 }
 
@@ -163,7 +165,7 @@ export class BgpGroups {
 /** Sent per turn and session, so that one fast peer does not hold up the others. */
 const TAKE_BYTES = 256 * 1024;
 
-export class BgpGroup implements ExportSink {
+export class BgpGroup implements ExportSink, PathSink {
   readonly name: string;
   readonly number: number;
   readonly exporter: Exporter;
@@ -198,7 +200,7 @@ export class BgpGroup implements ExportSink {
       prefixes: channel.table.prefixes,
       attributes: this.#attributes,
       encoder: encoderFor(this.#attributes, needs),
-      addPath: false,
+      addPath: needs.addPath,
       maxMessageBytes: needs.maxMessageBytes,
       mpWithdraw: needs.extendedNextHop,
     });
@@ -208,6 +210,7 @@ export class BgpGroup implements ExportSink {
       policy: needs.config.exportPolicy,
       context: policyContextFor(first.protocol, channel.table),
       sink: this,
+      pathSink: needs.addPath ? this : undefined,
       refuses: (attributes, source) => this.#refuses(attributes, source),
       transform: (accepted, before, source) => this.#transform(accepted, before, source),
       sourceClass: (source) => this.#memoClass(source),
@@ -303,7 +306,7 @@ export class BgpGroup implements ExportSink {
     this.#engine.work.add(this.exporter);
   }
 
-  /** Nets that a member has been told, or will be, each with a reference. */
+  /** Pairs of net and path id that a member has been told, or will be; nets with a reference. */
   announcedTo(membership: Membership): Int32Array {
     const { view } = this.updates;
     const nets: number[] = [];
@@ -312,7 +315,7 @@ export class BgpGroup implements ExportSink {
       if (view.source[slot] === membership.member.source) continue;
       const net = view.netOf(slot);
       this.#table.prefixes.retain(net);
-      nets.push(net);
+      nets.push(net, view.pathIdOf(slot));
     }
     return Int32Array.from(nets);
   }
@@ -334,6 +337,18 @@ export class BgpGroup implements ExportSink {
 
   exportedAttributes(net: number): number {
     return this.updates.announced(net);
+  }
+
+  exportPath(net: number, pathId: number, attributes: number, source: number): void {
+    this.updates.stage(net, pathId, attributes, source);
+  }
+
+  exportedPaths(net: number): readonly number[] {
+    const { view } = this.updates;
+    return view
+      .slotsOf(net)
+      .filter((slot) => view.attributes[slot] !== 0)
+      .map((slot) => view.pathIdOf(slot));
   }
 
   hasMore(): boolean {
@@ -373,15 +388,17 @@ export class BgpGroup implements ExportSink {
     membership.owedWithdrawals = undefined;
     const { prefixes } = this.#table;
     const batch = createNlriBatch();
-    for (const net of nets) {
-      if (this.updates.announcedTo(membership.member, net) === 0) {
-        appendNlri(batch, prefixes.wordsOf(net), prefixes.lengthOf(net));
+    for (let i = 0; i < nets.length; i += 2) {
+      const net = nets[i]!;
+      const pathId = nets[i + 1]!;
+      if (this.updates.announcedTo(membership.member, net, pathId) === 0) {
+        appendNlri(batch, prefixes.wordsOf(net), prefixes.lengthOf(net), pathId);
       }
       prefixes.release(net);
     }
     const template = {
       family: this.#family,
-      addPath: false,
+      addPath: this.#needs.addPath,
       maxLength: this.#needs.maxMessageBytes,
       multiprotocol: this.#needs.extendedNextHop,
     };
@@ -467,6 +484,7 @@ function keyOf(channel: Channel, needs: GroupNeeds): string {
     needs.as4,
     needs.maxMessageBytes,
     needs.extendedNextHop,
+    needs.addPath,
   ];
   return JSON.stringify([words, Object.values(rules).map((value) => value ?? null)]);
 }

@@ -92,6 +92,7 @@ export function groupNeedsFor(
     config: channel,
     as4: negotiated.as4,
     maxMessageBytes: negotiated.extendedMessages ? 65_535 : 4096,
+    addPath: agreed?.addPathTx ?? false,
     extendedNextHop:
       (agreed?.extendedNextHop ?? false) && familyOf(negotiated.endpoints.local) === 'ipv6',
   };

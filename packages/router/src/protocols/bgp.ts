@@ -200,6 +200,13 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     return true;
   }
 
+  override reexport(channel: Channel): void {
+    const group = this.families.find((f) => f.channel === channel)?.membership?.group;
+    if (!group) return;
+    group.exporter.refeed();
+    this.engine.work.add(group.exporter);
+  }
+
   override reload(direction: 'in' | 'out' | 'both'): boolean {
     if (direction !== 'in') {
       for (const { membership } of this.families) {
