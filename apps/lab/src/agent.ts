@@ -3,8 +3,8 @@
 // outcome), and the relay (a TCP port that leads to the lab's API server, which sits outside the
 // namespaces). Parent and agent speak JSON over Node's IPC channel; an agent ends with its parent.
 
-import { request } from 'node:http';
-import { createServer as createHttpServer } from 'node:http';
+import { createSocket } from 'node:dgram';
+import { createServer as createHttpServer, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 
 export type AgentRole = 'pod' | 'client' | 'relay';
@@ -18,6 +18,7 @@ export type ClientOrder =
       readonly everyMs: number;
     }
   | { readonly kind: 'rest' }
+  | { readonly kind: 'datagram'; readonly host: string; readonly port: number }
   | {
       readonly kind: 'once';
       readonly id: number;
@@ -75,7 +76,13 @@ function runRelay(address: string, port: number, socketPath: string): void {
 
 function runClient(): void {
   let timer: NodeJS.Timeout | undefined;
+  const udp = createSocket('udp4');
+  udp.on('error', () => {});
   process.on('message', (order: ClientOrder) => {
+    if (order.kind === 'datagram') {
+      udp.send('?', order.port, order.host);
+      return;
+    }
     if (order.kind === 'once') {
       void get(order.host, order.port, order.timeoutMs).then((report) =>
         process.send?.({ ...report, kind: 'once', id: order.id }),

@@ -43,6 +43,11 @@ export class Client {
     });
   }
 
+  /** Sends one datagram and expects nothing. */
+  sendDatagram(address: string, port: number): void {
+    this.#order({ kind: 'datagram', host: address, port });
+  }
+
   /** Starts asking at a fixed rate, a new connection each time, with a fresh tally. */
   keepAsking(address: string, everyMs: number, port = 80): void {
     this.#reports = [];

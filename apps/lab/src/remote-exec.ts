@@ -3,7 +3,7 @@
 // input as it comes. Server to client: frames of one octet channel, four octets length, data.
 
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,8 @@ export function serveExec(
   hosts: Readonly<Record<string, Host>>,
   resolve: (request: ExecRequest) => readonly string[],
 ): Server {
-  return createServer((socket) => {
+  // The client's input may end long before the command does.
+  return createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy());
     let head = Buffer.alloc(0);
     const onHead = (chunk: Buffer): void => {
@@ -67,7 +68,7 @@ export async function execInLab(request: ExecRequest): Promise<number> {
     process.stderr.write('rookery: no lab is running; start one with "npm start"\n');
     return 1;
   }
-  const socket = connect(join(state, SOCKET));
+  const socket = connect({ path: join(state, SOCKET), allowHalfOpen: true });
   await once(socket, 'connect');
   socket.write(`${JSON.stringify(request)}\n`);
   process.stdin.pipe(socket);
@@ -97,15 +98,17 @@ export function findRunningLab(): string | undefined {
   const running = readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(tmpdir(), name))
-    .filter((path) => {
-      try {
-        process.kill(Number(readFileSync(join(path, 'pid'), 'utf8')), 0);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  return running.sort().at(-1);
+    .filter((path) => existsSync(join(path, SOCKET)) && supervisorRuns(path));
+  return running.sort((a, b) => statSync(a).ctimeMs - statSync(b).ctimeMs).at(-1);
+}
+
+function supervisorRuns(state: string): boolean {
+  try {
+    process.kill(Number(readFileSync(join(state, 'pid'), 'utf8')), 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseRequest(line: string): ExecRequest | undefined {

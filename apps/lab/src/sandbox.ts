@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const INNER = 'ROOKERY_LAB_STATE';
+/** How long the inner process has to end by itself after Ctrl-C. */
+const GRACE_MS = 2000;
 
 /** The state directory when this process is already inside the sandbox. */
 export function sandboxState(): string | undefined {
@@ -45,16 +47,19 @@ export async function enterSandbox(argv: readonly string[]): Promise<number> {
     ['--pdeathsig', 'KILL', 'unshare', ...unshareFlags(), process.execPath, ...argv],
     { stdio: 'inherit', env: { ...process.env, [INNER]: state } },
   );
-  const forward = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+  // Ctrl-C reaches the inner process by the terminal, which then ends by itself. `unshare` passes
+  // nothing on, so whatever else should end the sandbox ends it at its root.
+  let stoppedBy: number | undefined;
+  const stop = (status: number): void => {
+    stoppedBy = status;
+    child.kill('SIGKILL');
   };
-  // Ctrl-C reaches the inner process by the terminal; the outer one only waits for it.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', forward);
-  process.on('SIGHUP', forward);
+  process.on('SIGINT', () => setTimeout(() => stop(130), GRACE_MS).unref());
+  process.on('SIGTERM', () => stop(143));
+  process.on('SIGHUP', () => stop(129));
   const status = await new Promise<number>((resolve) => {
     child.on('error', () => resolve(1));
-    child.on('exit', (code, signal) => resolve(code ?? (signal === 'SIGTERM' ? 143 : 1)));
+    child.on('exit', (code) => resolve(code ?? stoppedBy ?? 1));
   });
   rmSync(state, { recursive: true, force: true });
   return status;
