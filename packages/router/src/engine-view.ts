@@ -32,7 +32,9 @@ export class EngineView implements RouterView {
 
   status(): RouterStatus {
     const router = this.#router;
+    const recovery = router.recovery.view();
     return {
+      ...(recovery === undefined ? {} : { recovery }),
       state: router.state,
       routerId: router.routerId,
       hostname: router.config.hostname ?? router.hostname,

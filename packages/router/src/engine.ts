@@ -12,6 +12,7 @@ import type { Exporter } from './exporter.ts';
 import type { AcceptedFact, Listeners } from './listeners.ts';
 import type { ConnectionId, Fact, Order } from './io.ts';
 import type { Protocol } from './protocol.ts';
+import type { Recovery } from './recovery.ts';
 import type { RedirectWatch } from './redirects.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Timers } from './timers.ts';
@@ -37,6 +38,7 @@ export interface Engine {
   readonly interfaces: InterfaceTable;
   readonly listeners: Listeners;
   readonly bfd: BfdBroker;
+  readonly recovery: Recovery;
   readonly redirects: RedirectWatch;
   readonly groups: BgpGroups;
   readonly connections: Map<ConnectionId, ConnectionHandler>;

@@ -7,7 +7,9 @@ import type { IpAddress } from '@rookery/net';
 import type { NetCursor, Policy } from '@rookery/rib';
 import { BfdBroker } from './bfd-broker.ts';
 import { BgpGroups } from './bgp/groups.ts';
+import type { BgpFamily } from './bgp/session-routes.ts';
 import type {
+  BgpChannelConfig,
   BgpConfig,
   DebugMask,
   LogClass,
@@ -32,6 +34,7 @@ import { KernelProtocol } from './protocols/kernel.ts';
 import { PipeProtocol } from './protocols/pipe.ts';
 import { StaticRoaProtocol } from './protocols/static-roa.ts';
 import { StaticProtocol } from './protocols/static.ts';
+import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
 import { RouteTable, createStores } from './route-table.ts';
@@ -91,7 +94,7 @@ export class Router implements Engine {
   reconfiguredAtMs: number;
   /** True when an orderly end is complete: the platform executes the last orders and exits. */
   stopped = false;
-  readonly recovering: boolean;
+  readonly recovery: Recovery;
   readonly #stores: Stores;
   readonly #tables = new Map<string, RouteTable>();
   readonly #roaTables = new Map<string, RoaTable>();
@@ -99,6 +102,7 @@ export class Router implements Engine {
   readonly #present: (() => number) | undefined;
   #orders: Order[] = [];
   #nextId = 1;
+  readonly #recovers: boolean;
   #booted = false;
   #interfacesKnown = false;
   #stopping = false;
@@ -116,7 +120,6 @@ export class Router implements Engine {
     this.nowMs = options.startedAtMs;
     this.wallOffsetMs = options.wallClockMs - options.startedAtMs;
     this.config = options.config;
-    this.recovering = options.recovering ?? false;
     this.#present = options.presentMs;
     this.#stores = createStores(Math.floor(options.random() * 0x7fffffff));
     const order = (o: Order): void => this.order(o);
@@ -125,6 +128,15 @@ export class Router implements Engine {
     this.bfd = new BfdBroker(order, this.interfaces);
     this.redirects = new RedirectWatch(this.interfaces, log);
     this.groups = new BgpGroups(this);
+    this.recovery = new Recovery(options.config.gracefulRestartWaitSec, {
+      timers: this.timers,
+      log,
+      families: () => this.#recoveringFamilies(),
+      onDone: () => {
+        for (const kernel of this.#kernels()) kernel.rescan();
+      },
+    });
+    this.#recovers = options.recovering ?? false;
     this.view = new EngineView(this);
     for (const table of options.config.tables) this.#addTable(table);
     this.#boot();
@@ -395,6 +407,7 @@ export class Router implements Engine {
   #startProtocols(): void {
     this.#booted = true;
     this.#protocols = this.config.protocols.map((c) => this.#create(c));
+    if (this.#recovers) this.recovery.start(this.nowMs);
     for (const protocol of this.#protocols) protocol.initialize();
     for (const protocol of this.#startOrder()) this.#startAdded(protocol);
     this.log('info', 'Started');
@@ -707,6 +720,17 @@ export class Router implements Engine {
     return true;
   }
 
+  /** Families of neighbors that keep our routes while we restart. */
+  *#recoveringFamilies(): Iterable<BgpFamily> {
+    for (const protocol of this.#protocols) {
+      if (!(protocol instanceof BgpProtocol) || protocol.disabled) continue;
+      if (protocol.config.gracefulRestart !== 'on' || protocol.isRange) continue;
+      for (const family of protocol.families) {
+        if ((family.channel.config as BgpChannelConfig).gracefulRestart) yield family;
+      }
+    }
+  }
+
   *#kernels(): Iterable<KernelProtocol> {
     for (const protocol of this.#protocols) {
       if (protocol instanceof KernelProtocol && protocol.running) yield protocol;
@@ -741,6 +765,7 @@ export class Router implements Engine {
       left -= this.work.runSlice(left, guard);
     }
     guard(undefined, () => this.groups.flush());
+    this.recovery.check();
     if (wasReconfiguring && this.#reconfiguring === 0) this.log('info', 'Reconfigured');
   }
 

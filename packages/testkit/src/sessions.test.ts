@@ -436,3 +436,28 @@ test('garbage from a peer ends its session with a NOTIFICATION and nothing else'
   assert.ok(!router.log.some((line) => line.class === 'bug'));
   assert.ok(!has(router, '192.168.2.1/32'));
 });
+
+test('our own graceful restart: the kernel forwards on until the neighbors have spoken', () => {
+  const graceful: Partial<BgpConfig> = {
+    gracefulRestart: 'on',
+    channels: [bgpChannelConfig('ipv4', { gracefulRestart: true })],
+  };
+  const { lan, router, node } = pair({
+    router: routerSide(graceful),
+    node: nodeSide([...ONE, blackhole('192.168.2.2/32')]),
+  });
+  lan.until(() => router.fib.owned().length === 2, 20_000, 'routes');
+  router.gracefulRestart();
+  lan.advance(10);
+  assert.equal(router.fib.owned().length, 2, 'routes stay');
+  assert.ok(!node.texts().some((text) => text.startsWith('peer: Received')), 'not a word');
+  node.configure(nodeSide(ONE));
+  const at = lan.clock.nowMs;
+  router.boot(routerSide(graceful), true);
+  lan.advance(500);
+  assert.equal(router.fib.owned().length, 2, 'not removed by the first scan');
+  assert.equal(router.router.view.status().recovery?.waitingChannels, 1);
+  lan.until(() => router.fib.owned().length === 1, 60_000, 'what is not announced goes');
+  assert.ok(has(router, '192.168.2.1/32'));
+  assert.ok(router.texts(at).includes('Graceful restart done'));
+});

@@ -42,6 +42,7 @@ export class SimRouter {
   #wakeupMs: number | undefined;
   #nextAccepted = -1;
   #dead = false;
+  #recovering = false;
   #config: RouterConfig;
   readonly #random: () => number;
 
@@ -92,6 +93,11 @@ export class SimRouter {
     this.command((router) => router.shutdown(this.nowMs));
   }
 
+  /** `birdc graceful restart`: sessions close without a word, routes stay. */
+  gracefulRestart(): void {
+    this.command((router) => router.gracefulRestart(this.nowMs));
+  }
+
   /** SIGKILL: the kernel closes the sockets; routes stay where they are. */
   kill(): void {
     this.#stop();
@@ -115,9 +121,13 @@ export class SimRouter {
     this.#listeners.clear();
   }
 
-  /** Starts a new process on the same host; after `powerOff` with an empty kernel. */
-  boot(config: RouterConfig = this.#config): void {
+  /**
+   * Starts a new process on the same host; after `powerOff` with an empty kernel. `recovering`: it
+   * is told that the kernel kept forwarding (RFC 4724).
+   */
+  boot(config: RouterConfig = this.#config, recovering = false): void {
     this.#config = config;
+    this.#recovering = recovering;
     if (!this.host.powered) {
       this.host.setPower(true);
       for (const fact of this.host.interfaces()) this.fib.interfaceDown(fact.ifindex);
@@ -138,6 +148,7 @@ export class SimRouter {
       hostname: this.host.name,
       random: this.#random,
       startedAtMs: nowMs,
+      recovering: this.#recovering,
       wallClockMs: 1_750_000_000_000 + nowMs,
     });
     this.router = router;

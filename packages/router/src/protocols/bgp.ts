@@ -506,6 +506,9 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       neighborAddress: config.neighborAddress ?? config.neighborRange ?? '',
       ...(config.interface === undefined ? {} : { interface: config.interface }),
       ...(localAddress === undefined ? {} : { localAddress }),
+      ...(this.engine.recovery.active && config.gracefulRestart === 'on'
+        ? { restarting: { forwardingPreserved: this.families.map((f) => f.family) } }
+        : {}),
     };
   }
 

@@ -314,7 +314,9 @@ export class KernelProtocol extends Protocol implements ExportSink {
     // Another metric is another daemon's or another instance's route.
     if (metric !== route.metric && metric !== 0) return;
     if (!wanted) {
-      if (!this.channel.fed) return this.trace('packets', `${route.net}: ignored`);
+      // What a former life left behind may be announced again (RFC 4724 §4.1).
+      if (!this.channel.fed || this.engine.recovery.active)
+        return this.trace('packets', `${route.net}: ignored`);
       this.trace('packets', `${route.net}: deleting`);
       this.#order({ kind: 'kernelRemove', seq: this.engine.nextId(), route }, net);
       return;
