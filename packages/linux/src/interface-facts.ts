@@ -41,7 +41,7 @@ export function interfaceFactsFor(
     });
 }
 
-/** Scope in BIRD's words, from the address alone. */
+/** Scope in BIRD's words, from the address alone; to BIRD 169.254.0.0/16 is universe. */
 export function scopeFor(address: IpAddress): InterfaceAddress['scope'] {
   for (const [prefix, scope] of scopes) if (prefixContains(prefix, address)) return scope;
   return 'universe';
@@ -50,7 +50,6 @@ export function scopeFor(address: IpAddress): InterfaceAddress['scope'] {
 const scopes: readonly (readonly [string, InterfaceAddress['scope']])[] = [
   ['127.0.0.0/8', 'host'],
   ['::1/128', 'host'],
-  ['169.254.0.0/16', 'link'],
   ['fe80::/10', 'link'],
   ['10.0.0.0/8', 'site'],
   ['172.16.0.0/12', 'site'],
@@ -72,7 +71,8 @@ function addressFactFor(a: LinkAddress): InterfaceAddress {
 }
 
 function oppositeOf(a: LinkAddress): { opposite?: IpAddress } {
-  if (a.address !== a.local) return { opposite: a.address };
+  const hostLength = a.family === 'ipv4' ? 32 : 128;
+  if (a.address !== a.local) return a.length === hostLength ? { opposite: a.address } : {};
   if (a.family !== 'ipv4' || a.length < 30 || a.length > 31) return {};
   // RFC 3021 and /30: exactly one other host on the link.
   const octets = a.local.split('.');
