@@ -51,8 +51,9 @@ export function showInterfaces(context: ShowContext, summary: boolean): void {
   reply.end(0);
 }
 
+/** BIRD 2.0.12 prints "up" for an interface without carrier too. */
 function isUp(iface: InterfaceView): boolean {
-  return iface.adminUp && iface.linkUp;
+  return iface.adminUp;
 }
 
 /** Preferred addresses of either family that are not link-local. */
