@@ -32,8 +32,17 @@ export const SOURCES: readonly RouteSource[] = [
 const SCOPES: readonly Scope[] = ['host', 'link', 'site', 'organization', 'universe'];
 const DESTS: readonly Dest[] = ['unicast', 'blackhole', 'unreachable', 'prohibit'];
 
-const HAS = { from: 1, igpMetric: 2, unresolved: 4, llgrStale: 8, bgp: 16, kernel: 32 } as const;
-const TYPE = {
+/** Bits of the third octet: which optional parts of the head follow. */
+export const HAS = {
+  from: 1,
+  igpMetric: 2,
+  unresolved: 4,
+  llgrStale: 8,
+  bgp: 16,
+  kernel: 32,
+} as const;
+/** Types of the parts behind the head; the values of BGP where it has them. */
+export const PART = {
   unknown: 0,
   origin: 1,
   asPath: 2,
@@ -156,6 +165,33 @@ class Writer {
     bytes.set(this.bytes);
     this.bytes = bytes;
   }
+}
+
+/**
+ * Offset behind the head (everything but `bgp`) of the octets that begin at `from`: where the first
+ * part of `bgp` is, when there is one.
+ */
+export function endOfHead(bytes: Uint8Array, from: number): number {
+  const has = bytes[from + 2]!;
+  let at = from + 5;
+  if (has & HAS.igpMetric) at += 4;
+  if (has & HAS.from) at += 1 + bytes[at]!;
+  for (let count = bytes[at++]!; count > 0; count--) {
+    const fields = bytes[at++]!;
+    if (fields & 1) at += 1 + bytes[at]!;
+    if (fields & 2) at += 2;
+    at += 4;
+    at += 1 + bytes[at]!;
+  }
+  if (has & HAS.kernel) {
+    const fields = bytes[at++]!;
+    if (fields & 1) at += 4;
+    if (fields & 2) at += 4;
+    if (fields & 4) at += 1 + bytes[at]!;
+    if (fields & 8) at += 4;
+    if (fields & 16) at += 4;
+  }
+  return at;
 }
 
 /** Encodes and decodes; the octets of the last `encodeRoute` stay in `bytes` until the next. */
@@ -323,11 +359,11 @@ function decodeKernel(r: Reader): KernelAttributes {
 
 function encodeBgp(w: Writer, bgp: PathAttributes): void {
   if (bgp.origin !== undefined) {
-    const start = w.open(TYPE.origin);
+    const start = w.open(PART.origin);
     w.u8(bgp.origin);
     w.close(start);
   }
-  const path = w.open(TYPE.asPath);
+  const path = w.open(PART.asPath);
   for (let s = 0; s < bgp.asPath.length; s++) {
     const segment = bgp.asPath[s]!;
     w.ensure(segment.asns.length * 4 + ROOM);
@@ -336,40 +372,40 @@ function encodeBgp(w: Writer, bgp: PathAttributes): void {
     for (let i = 0; i < segment.asns.length; i++) w.u32(segment.asns[i]!);
   }
   w.close(path);
-  if (bgp.nextHop !== undefined) encodeAddress(w, TYPE.nextHop, bgp.nextHop);
-  if (bgp.med !== undefined) encodeWord(w, TYPE.med, bgp.med);
-  if (bgp.localPref !== undefined) encodeWord(w, TYPE.localPref, bgp.localPref);
-  if (bgp.atomicAggregate) w.close(w.open(TYPE.atomicAggregate));
+  if (bgp.nextHop !== undefined) encodeAddress(w, PART.nextHop, bgp.nextHop);
+  if (bgp.med !== undefined) encodeWord(w, PART.med, bgp.med);
+  if (bgp.localPref !== undefined) encodeWord(w, PART.localPref, bgp.localPref);
+  if (bgp.atomicAggregate) w.close(w.open(PART.atomicAggregate));
   if (bgp.aggregator !== undefined) {
-    const start = w.open(TYPE.aggregator);
+    const start = w.open(PART.aggregator);
     w.u32(bgp.aggregator.asn);
     w.address(bgp.aggregator.address);
     w.close(start);
   }
-  if (bgp.communities !== undefined) encodeWords(w, TYPE.communities, bgp.communities);
-  if (bgp.originatorId !== undefined) encodeAddress(w, TYPE.originatorId, bgp.originatorId);
+  if (bgp.communities !== undefined) encodeWords(w, PART.communities, bgp.communities);
+  if (bgp.originatorId !== undefined) encodeAddress(w, PART.originatorId, bgp.originatorId);
   if (bgp.clusterList !== undefined) {
     w.ensure(bgp.clusterList.length * 17 + ROOM);
-    const start = w.open(TYPE.clusterList);
+    const start = w.open(PART.clusterList);
     for (const cluster of bgp.clusterList) w.address(cluster);
     w.close(start);
   }
   if (bgp.extendedCommunities !== undefined) {
-    encodeWords(w, TYPE.extendedCommunities, bgp.extendedCommunities);
+    encodeWords(w, PART.extendedCommunities, bgp.extendedCommunities);
   }
   if (bgp.aigp !== undefined) {
-    const start = w.open(TYPE.aigp);
+    const start = w.open(PART.aigp);
     w.u32(Number((bgp.aigp >> 32n) & 0xffffffffn));
     w.u32(Number(bgp.aigp & 0xffffffffn));
     w.close(start);
     if (bgp.aigp < 0n || bgp.aigp >> 64n !== 0n) w.failed = true;
   }
   if (bgp.largeCommunities !== undefined) {
-    encodeWords(w, TYPE.largeCommunities, bgp.largeCommunities);
+    encodeWords(w, PART.largeCommunities, bgp.largeCommunities);
   }
-  if (bgp.otc !== undefined) encodeWord(w, TYPE.otc, bgp.otc);
+  if (bgp.otc !== undefined) encodeWord(w, PART.otc, bgp.otc);
   if (bgp.linkLocalNextHop !== undefined) {
-    encodeAddress(w, TYPE.linkLocalNextHop, bgp.linkLocalNextHop);
+    encodeAddress(w, PART.linkLocalNextHop, bgp.linkLocalNextHop);
   }
   if (bgp.unknown !== undefined) for (const attribute of bgp.unknown) encodeUnknown(w, attribute);
 }
@@ -395,7 +431,7 @@ function encodeAddress(w: Writer, type: number, address: IpAddress): void {
 
 function encodeUnknown(w: Writer, attribute: UnknownAttribute): void {
   w.ensure(attribute.value.length + ROOM);
-  const start = w.open(TYPE.unknown);
+  const start = w.open(PART.unknown);
   w.u8(attribute.type);
   w.u8(attribute.flags);
   for (const octet of attribute.value) w.u8(octet);
@@ -412,52 +448,52 @@ function decodeBgp(r: Reader, to: number): PathAttributes {
     const length = r.u16();
     const end = r.at + length;
     switch (type) {
-      case TYPE.origin:
+      case PART.origin:
         bgp.origin = r.u8() as Origin;
         break;
-      case TYPE.asPath:
+      case PART.asPath:
         bgp.asPath = decodeAsPath(r, end);
         break;
-      case TYPE.nextHop:
+      case PART.nextHop:
         bgp.nextHop = r.address();
         break;
-      case TYPE.med:
+      case PART.med:
         bgp.med = r.u32();
         break;
-      case TYPE.localPref:
+      case PART.localPref:
         bgp.localPref = r.u32();
         break;
-      case TYPE.atomicAggregate:
+      case PART.atomicAggregate:
         bgp.atomicAggregate = true;
         break;
-      case TYPE.aggregator:
+      case PART.aggregator:
         bgp.aggregator = { asn: r.u32(), address: r.address() };
         break;
-      case TYPE.communities:
+      case PART.communities:
         bgp.communities = r.words(length);
         break;
-      case TYPE.originatorId:
+      case PART.originatorId:
         bgp.originatorId = r.address();
         break;
-      case TYPE.clusterList: {
+      case PART.clusterList: {
         const clusters: IpAddress[] = [];
         while (r.at < end) clusters.push(r.address());
         bgp.clusterList = clusters;
         break;
       }
-      case TYPE.extendedCommunities:
+      case PART.extendedCommunities:
         bgp.extendedCommunities = r.words(length);
         break;
-      case TYPE.aigp:
+      case PART.aigp:
         bgp.aigp = (BigInt(r.u32()) << 32n) | BigInt(r.u32());
         break;
-      case TYPE.largeCommunities:
+      case PART.largeCommunities:
         bgp.largeCommunities = r.words(length);
         break;
-      case TYPE.otc:
+      case PART.otc:
         bgp.otc = r.u32();
         break;
-      case TYPE.linkLocalNextHop:
+      case PART.linkLocalNextHop:
         bgp.linkLocalNextHop = r.address();
         break;
       default:

@@ -5,6 +5,8 @@ import { SEGMENT } from '@rookery/bgp';
 import type { AsPathSegment } from '@rookery/bgp';
 import { parseWords } from '@rookery/net';
 import { SOURCES } from './attribute-codec.ts';
+import type { ExportRewrite } from './block-export.ts';
+import type { BlockTranscoder } from './block-transcode.ts';
 import { growUint16, growUint32, growUint8 } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
 
@@ -81,6 +83,50 @@ export class AttributeFacts {
     this.med[n] = bgp?.med ?? 0;
     this.originatorId[n] =
       bgp?.originatorId === undefined ? 0 : (parseWords(bgp.originatorId)?.[0] ?? 0);
+  }
+
+  /** The facts of `shell`, which has no BGP attributes, with those of a transcoded block. */
+  setTranscoded(n: number, shell: number, block: BlockTranscoder): void {
+    this.copy(n, shell);
+    let flags = this.flags[shell]! | FACT.bgp | FACT.localPref;
+    if (block.hasMed) flags |= FACT.med;
+    this.flags[n] = flags;
+    this.origin[n] = block.origin;
+    this.pathLength[n] = block.pathLength;
+    this.neighborAs[n] = block.neighborAs;
+    this.med[n] = block.med;
+    this.localPref[n] = block.localPref;
+  }
+
+  /** The facts of `from` after an export rewrite. */
+  setRewritten(n: number, from: number, rewrite: ExportRewrite): void {
+    this.copy(n, from);
+    if (rewrite.prependAs !== 0) {
+      this.pathLength[n] = this.pathLength[from]! + 1;
+      this.neighborAs[n] = rewrite.prependAs;
+    }
+    if (!rewrite.keepMed) {
+      this.flags[n] = this.flags[n]! & ~FACT.med;
+      this.med[n] = 0;
+    }
+    if (!rewrite.keepLocalPref) {
+      this.flags[n] = this.flags[n]! & ~FACT.localPref;
+      this.localPref[n] = 0;
+    }
+  }
+
+  copy(n: number, from: number): void {
+    this.flags[n] = this.flags[from]!;
+    this.preference[n] = this.preference[from]!;
+    this.source[n] = this.source[from]!;
+    this.origin[n] = this.origin[from]!;
+    this.pathLength[n] = this.pathLength[from]!;
+    this.clusterLength[n] = this.clusterLength[from]!;
+    this.localPref[n] = this.localPref[from]!;
+    this.med[n] = this.med[from]!;
+    this.igpMetric[n] = this.igpMetric[from]!;
+    this.neighborAs[n] = this.neighborAs[from]!;
+    this.originatorId[n] = this.originatorId[from]!;
   }
 
   clear(n: number): void {

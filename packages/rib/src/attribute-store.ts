@@ -3,8 +3,11 @@
 // a small cache keeps the recent ones. A full table has about 130,000 distinct sets: as objects they
 // would cost more memory than all its prefixes. Numbers start at 1; 0 means "no attributes".
 
-import { AttributeCodec, NOT_ENCODABLE } from './attribute-codec.ts';
+import { AttributeCodec, HAS, NOT_ENCODABLE, endOfHead } from './attribute-codec.ts';
 import { AttributeFacts } from './attribute-facts.ts';
+import { encodeBlock, encodeBlockNextHop, rewriteBlock } from './block-export.ts';
+import type { ExportRewrite } from './block-export.ts';
+import type { BlockTranscoder } from './block-transcode.ts';
 import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
 import { growInt32, growUint32, nextCapacity } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
@@ -36,6 +39,9 @@ export class AttributeStore {
   /** Attributes without canonical octets (custom attributes, kernel metrics), by number and key. */
   readonly #pinned = new Map<number, { readonly key: string; readonly value: RouteAttributes }>();
   readonly #pinnedByKey = new Map<string, number>();
+  #scratch = new Uint8Array(4096);
+  /** Hash of what `#find` was asked last. */
+  #hash = 0;
   readonly #cachedNumbers: Int32Array;
   readonly #cachedObjects: (RouteAttributes | undefined)[];
 
@@ -65,28 +71,80 @@ export class AttributeStore {
   intern(attributes: RouteAttributes): number {
     const length = this.#codec.encodeRoute(attributes);
     if (length === NOT_ENCODABLE || length > MAX_BLOCK_BYTES) return this.#internPinned(attributes);
-    const bytes = this.#codec.bytes;
-    const hash = hashBytes(bytes, 0, length, this.#seed);
-    const mask = this.#slots.length - 1;
-    for (let i = hash & mask; ; i = (i + 1) & mask) {
-      const n = this.#slots[i]!;
-      if (n === 0) break;
-      if (
-        this.#hashes[n] === hash &&
-        this.#lengths[n] === length &&
-        this.#arena.equals(this.#addresses[n]!, bytes, 0, length)
-      ) {
-        this.#refs[n]!++;
-        return n;
-      }
-    }
-    const n = this.#create(attributes);
-    this.#hashes[n] = hash;
-    this.#lengths[n] = length;
-    this.#addresses[n] = this.#arena.store(bytes, 0, length);
-    this.#place(n);
+    const known = this.#find(this.#codec.bytes, length);
+    if (known !== 0) return known;
+    const n = this.#create();
+    this.facts.set(n, attributes);
+    this.#keep(n, this.#codec.bytes, length);
     this.#cache(n, attributes);
     return n;
+  }
+
+  /**
+   * The number of `shell` (everything but `bgp`) with the BGP attributes of a transcoded block, as
+   * if it had been decoded; with one reference. 0 when the shell is one that has no octets.
+   */
+  internTranscoded(shell: number, block: BlockTranscoder): number {
+    if (this.#lengths[shell]! < 0) return 0;
+    const page = this.#arena.pageOf(this.#addresses[shell]!);
+    const from = this.#arena.offsetOf(this.#addresses[shell]!);
+    const head = endOfHead(page, from) - from;
+    const length = head + block.length;
+    const scratch = this.#room(length);
+    for (let i = 0; i < head; i++) scratch[i] = page[from + i]!;
+    scratch[2] = scratch[2]! | HAS.bgp;
+    for (let i = 0; i < block.length; i++) scratch[head + i] = block.bytes[i]!;
+    const known = this.#find(scratch, length);
+    if (known !== 0) return known;
+    const n = this.#create();
+    this.facts.setTranscoded(n, shell, block);
+    this.#keep(n, scratch, length);
+    return n;
+  }
+
+  /**
+   * The number of what a peer is told of `n`, with one reference; 0 when these attributes are not
+   * ordinary and the caller's rules for objects must decide.
+   */
+  rewrite(n: number, rewrite: ExportRewrite): number {
+    const octets = this.#lengths[n]!;
+    if (octets < 0) return 0;
+    const page = this.#arena.pageOf(this.#addresses[n]!);
+    const from = this.#arena.offsetOf(this.#addresses[n]!);
+    if ((page[from + 2]! & HAS.bgp) === 0) return 0;
+    const scratch = this.#room(octets + 64);
+    const length = rewriteBlock(page, from, from + octets, rewrite, scratch);
+    if (length < 0) return 0;
+    const known = this.#find(scratch, length);
+    if (known !== 0) return known;
+    const created = this.#create();
+    this.facts.setRewritten(created, n, rewrite);
+    this.#keep(created, scratch, length);
+    return created;
+  }
+
+  /**
+   * Writes the path attributes of `n` for a four-octet speaker, without MP_REACH_NLRI, into `out`;
+   * returns the offset behind them, -1 when the bgp package must encode them. `classic`: with
+   * NEXT_HOP.
+   */
+  encodeWire(n: number, classic: boolean, out: Uint8Array, at: number): number {
+    const octets = this.#lengths[n]!;
+    if (octets < 0) return -1;
+    const page = this.#arena.pageOf(this.#addresses[n]!);
+    const from = this.#arena.offsetOf(this.#addresses[n]!);
+    if ((page[from + 2]! & HAS.bgp) === 0) return -1;
+    return encodeBlock(page, from, from + octets, classic, out, at);
+  }
+
+  /** Writes the next hop for MP_REACH_NLRI; returns the offset behind it, -1 when there is none. */
+  encodeWireNextHop(n: number, out: Uint8Array, at: number): number {
+    const octets = this.#lengths[n]!;
+    if (octets < 0) return -1;
+    const page = this.#arena.pageOf(this.#addresses[n]!);
+    const from = this.#arena.offsetOf(this.#addresses[n]!);
+    if ((page[from + 2]! & HAS.bgp) === 0) return -1;
+    return encodeBlockNextHop(page, from, from + octets, out, at);
   }
 
   retain(n: number): void {
@@ -135,14 +193,48 @@ export class AttributeStore {
       this.#refs[known]!++;
       return known;
     }
-    const n = this.#create(attributes);
+    const n = this.#create();
+    this.facts.set(n, attributes);
     this.#lengths[n] = -1;
     this.#pinned.set(n, { key, value: attributes });
     this.#pinnedByKey.set(key, n);
     return n;
   }
 
-  #create(attributes: RouteAttributes): number {
+  /** The number of these octets with a further reference, 0 when they are new. */
+  #find(bytes: Uint8Array, length: number): number {
+    const hash = hashBytes(bytes, 0, length, this.#seed);
+    this.#hash = hash;
+    const mask = this.#slots.length - 1;
+    for (let i = hash & mask; ; i = (i + 1) & mask) {
+      const n = this.#slots[i]!;
+      if (n === 0) return 0;
+      if (
+        this.#hashes[n] === hash &&
+        this.#lengths[n] === length &&
+        this.#arena.equals(this.#addresses[n]!, bytes, 0, length)
+      ) {
+        this.#refs[n]!++;
+        return n;
+      }
+    }
+  }
+
+  /** Gives a new number the octets that `#find` has just not found. */
+  #keep(n: number, bytes: Uint8Array, length: number): void {
+    this.#hashes[n] = this.#hash;
+    this.#lengths[n] = length;
+    this.#addresses[n] = this.#arena.store(bytes, 0, length);
+    this.#place(n);
+  }
+
+  #room(octets: number): Uint8Array {
+    if (octets > this.#scratch.length) this.#scratch = new Uint8Array(octets * 2);
+    return this.#scratch;
+  }
+
+  /** A number with one reference; its facts and octets are still to be set. */
+  #create(): number {
     let n = this.#free;
     if (n !== 0) {
       this.#free = this.#addresses[n]!;
@@ -154,7 +246,6 @@ export class AttributeStore {
     this.#births[n] = this.#nextBirth;
     // 0 is "never"; after four thousand million distinct sets the sequence starts again.
     this.#nextBirth = (this.#nextBirth + 1) >>> 0 || 1;
-    this.facts.set(n, attributes);
     this.#size++;
     return n;
   }

@@ -1,6 +1,9 @@
 export * from './attribute-memo.ts';
 export * from './attribute-store.ts';
 export * from './best-path.ts';
+export type { ExportRewrite } from './block-export.ts';
+export { BlockTranscoder } from './block-transcode.ts';
+export type { TranscodeRules } from './block-transcode.ts';
 export * from './change-log.ts';
 export * from './multipath.ts';
 export { PATH_FLAG } from './path-columns.ts';

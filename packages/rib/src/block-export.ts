@@ -1,0 +1,286 @@
+// What a peer is told, from canonical octets to canonical octets and on to the wire, without making
+// an object: the ordinary changes of an export (RFC 4271 §5.1: our AS in front, next hop, MED,
+// LOCAL_PREF). Attributes that are unusual in any respect are left to the caller's rules for objects.
+
+import { PART, endOfHead } from './attribute-codec.ts';
+import { hasReserved } from './block-transcode.ts';
+
+/** What becomes of a route that was learned from an external peer and accepted unchanged. */
+export interface ExportRewrite {
+  /** Prepended to the path; 0 leaves it. */
+  readonly prependAs: number;
+  readonly keepMed: boolean;
+  /** LOCAL_PREF is for internal peers only. */
+  readonly keepLocalPref: boolean;
+  /**
+   * `undefined` keeps the next hop. Otherwise these octets (4 or 16) replace it, unless the route
+   * has one next hop, through `keepInterface`, and that is the BGP next hop: a third party on the
+   * link that we share with the peer (RFC 4271 §5.1.3).
+   */
+  readonly nextHop: Uint8Array | undefined;
+  /** Goes with `nextHop` when that is used (RFC 2545 §3). */
+  readonly linkLocalNextHop: Uint8Array | undefined;
+  readonly keepInterface: string | undefined;
+}
+
+const AS_SEQUENCE = 2;
+/** RFC 4271 §4.3: a segment has at most 255 numbers on the wire. */
+const MAX_SEGMENT = 255;
+
+/**
+ * Writes the rewritten octets of bytes[from, to) into `out`; returns their length, or -1 when the
+ * attributes are for the caller's rules. `out` needs `to - from + 64` octets.
+ */
+export function rewriteBlock(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  rewrite: ExportRewrite,
+  out: Uint8Array,
+): number {
+  const head = endOfHead(bytes, from);
+  let end = copy(bytes, from, head, out, 0);
+  let localPref = false;
+  let own = false;
+  for (let at = head; at < to;) {
+    const type = bytes[at]!;
+    const next = at + 3 + ((bytes[at + 1]! << 8) | bytes[at + 2]!);
+    switch (type) {
+      case PART.asPath:
+        end = putPath(bytes, at, next, rewrite.prependAs, out, end);
+        if (end < 0) return -1;
+        break;
+      case PART.nextHop:
+        own =
+          rewrite.nextHop !== undefined && !isThirdParty(bytes, from, at, rewrite.keepInterface);
+        end = own
+          ? putAddress(PART.nextHop, rewrite.nextHop!, out, end)
+          : copy(bytes, at, next, out, end);
+        break;
+      case PART.med:
+        if (rewrite.keepMed) end = copy(bytes, at, next, out, end);
+        break;
+      case PART.localPref:
+        localPref = true;
+        if (rewrite.keepLocalPref) end = copy(bytes, at, next, out, end);
+        break;
+      case PART.communities:
+        if (hasReserved(bytes, at + 3, next)) return -1;
+        end = copy(bytes, at, next, out, end);
+        break;
+      case PART.origin:
+      case PART.atomicAggregate:
+      case PART.aggregator:
+      case PART.extendedCommunities:
+      case PART.largeCommunities:
+        end = copy(bytes, at, next, out, end);
+        break;
+      default:
+        return -1;
+    }
+    at = next;
+  }
+  // RFC 4271 §5.1.5: an internal peer is always told one; which, is the caller's rule.
+  if (rewrite.keepLocalPref && !localPref) return -1;
+  if (own && rewrite.linkLocalNextHop) {
+    end = putAddress(PART.linkLocalNextHop, rewrite.linkLocalNextHop, out, end);
+  }
+  return end;
+}
+
+/**
+ * Writes the path attributes of bytes[from, to) as they go on the wire between four-octet speakers,
+ * without MP_REACH_NLRI, from `at` on; returns the offset behind them, or -1 when they are for the
+ * encoder of the bgp package. `classic` includes NEXT_HOP.
+ */
+export function encodeBlock(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  classic: boolean,
+  out: Uint8Array,
+  at: number,
+): number {
+  let end = at;
+  for (let part = endOfHead(bytes, from); part < to;) {
+    const type = bytes[part]!;
+    const value = part + 3;
+    const next = value + ((bytes[part + 1]! << 8) | bytes[part + 2]!);
+    part = next;
+    if (type === PART.linkLocalNextHop) continue;
+    const flags = FLAGS_OF[type]!;
+    if (flags === 0) return -1;
+    if (type === PART.asPath) {
+      end = encodePath(bytes, value, next, out, end);
+      if (end < 0) return -1;
+    } else if (type === PART.nextHop || type === PART.aggregator) {
+      const skip = type === PART.nextHop ? 0 : 4;
+      if (bytes[value + skip] !== 4) {
+        if (classic || type === PART.aggregator) return -1;
+        continue;
+      }
+      if (type === PART.nextHop && !classic) continue;
+      // The octet that tells the length of the address is ours.
+      end = putHeader(out, end, flags, type, next - value - 1);
+      for (let i = 0; i < skip; i++) out[end++] = bytes[value + i]!;
+      for (let i = value + skip + 1; i < next; i++) out[end++] = bytes[i]!;
+    } else {
+      if (next === value && type !== PART.atomicAggregate) continue;
+      end = putHeader(out, end, flags, type, next - value);
+      for (let i = value; i < next; i++) out[end++] = bytes[i]!;
+    }
+  }
+  return end;
+}
+
+/** Writes the next hop of MP_REACH_NLRI (global, link-local when there is one); -1 when absent. */
+export function encodeBlockNextHop(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  let end = -1;
+  for (let part = endOfHead(bytes, from); part < to;) {
+    const next = part + 3 + ((bytes[part + 1]! << 8) | bytes[part + 2]!);
+    const wide = bytes[part + 3] === 16;
+    if (bytes[part] === PART.nextHop || (bytes[part] === PART.linkLocalNextHop && end >= 0)) {
+      if (bytes[part] === PART.nextHop) end = at;
+      if (wide || end === at) for (let i = part + 4; i < next; i++) out[end++] = bytes[i]!;
+    }
+    part = next;
+  }
+  return end;
+}
+
+/** Flags octets of the parts that go to the wire as they are, RFC 4271 §5 and successors. */
+const FLAGS: readonly (readonly [number, number])[] = [
+  [PART.origin, 0x40],
+  [PART.asPath, 0x40],
+  [PART.nextHop, 0x40],
+  [PART.med, 0x80],
+  [PART.localPref, 0x40],
+  [PART.atomicAggregate, 0x40],
+  [PART.aggregator, 0xc0],
+  [PART.communities, 0xc0],
+  [PART.extendedCommunities, 0xc0],
+  [PART.largeCommunities, 0xc0],
+  [PART.otc, 0xc0],
+];
+const FLAGS_OF = new Uint8Array(256);
+for (const [type, flags] of FLAGS) FLAGS_OF[type] = flags;
+
+function putPath(
+  bytes: Uint8Array,
+  part: number,
+  next: number,
+  prependAs: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  if (prependAs === 0) return copy(bytes, part, next, out, at);
+  const value = part + 3;
+  let count = 0;
+  if (value < next) {
+    count = (bytes[value + 1]! << 8) | bytes[value + 2]!;
+    // One sequence only: anything else needs care (RFC 4271 §5.1.2, RFC 5065 §4).
+    if (bytes[value] !== AS_SEQUENCE || next - value !== 3 + count * 4) return -1;
+    if (count >= MAX_SEGMENT) return -1;
+  }
+  let end = at;
+  const length = 3 + (count + 1) * 4;
+  out[end++] = PART.asPath;
+  out[end++] = length >>> 8;
+  out[end++] = length;
+  out[end++] = AS_SEQUENCE;
+  out[end++] = (count + 1) >>> 8;
+  out[end++] = count + 1;
+  out[end++] = prependAs >>> 24;
+  out[end++] = prependAs >>> 16;
+  out[end++] = prependAs >>> 8;
+  out[end++] = prependAs;
+  for (let i = value + 3; i < next; i++) out[end++] = bytes[i]!;
+  return end;
+}
+
+function putAddress(part: number, address: Uint8Array, out: Uint8Array, at: number): number {
+  out[at] = part;
+  out[at + 1] = 0;
+  out[at + 2] = address.length + 1;
+  out[at + 3] = address.length;
+  for (let i = 0; i < address.length; i++) out[at + 4 + i] = address[i]!;
+  return at + 4 + address.length;
+}
+
+/** The only next hop of the head is the BGP next hop at `part`, through the interface. */
+function isThirdParty(
+  bytes: Uint8Array,
+  from: number,
+  part: number,
+  name: string | undefined,
+): boolean {
+  if (name === undefined) return false;
+  const has = bytes[from + 2]!;
+  let at = from + 5;
+  if (has & 2) at += 4;
+  if (has & 1) at += 1 + bytes[at]!;
+  if (bytes[at] !== 1) return false;
+  const fields = bytes[at + 1]!;
+  if ((fields & 1) === 0) return false;
+  at += 2;
+  const length = bytes[at]!;
+  for (let i = 0; i <= length; i++) if (bytes[at + i] !== bytes[part + 3 + i]) return false;
+  at += 1 + length + (fields & 2 ? 2 : 0) + 4;
+  if (bytes[at] !== name.length) return false;
+  for (let i = 0; i < name.length; i++) {
+    if (bytes[at + 1 + i] !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function encodePath(
+  bytes: Uint8Array,
+  value: number,
+  next: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  let octets = 0;
+  for (let segment = value; segment < next;) {
+    const count = (bytes[segment + 1]! << 8) | bytes[segment + 2]!;
+    if (count === 0 || count > MAX_SEGMENT) return -1;
+    octets += 2 + count * 4;
+    segment += 3 + count * 4;
+  }
+  let end = putHeader(out, at, 0x40, PART.asPath, octets);
+  for (let segment = value; segment < next;) {
+    const count = bytes[segment + 2]!;
+    out[end++] = bytes[segment]!;
+    out[end++] = count;
+    segment += 3;
+    for (const stop = segment + count * 4; segment < stop; segment++) out[end++] = bytes[segment]!;
+  }
+  return end;
+}
+
+function putHeader(
+  out: Uint8Array,
+  at: number,
+  flags: number,
+  type: number,
+  length: number,
+): number {
+  let end = at;
+  out[end++] = length > 255 ? flags | 0x10 : flags;
+  out[end++] = type;
+  if (length > 255) out[end++] = length >>> 8;
+  out[end++] = length;
+  return end;
+}
+
+function copy(bytes: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+  let end = at;
+  for (let i = from; i < to; i++) out[end++] = bytes[i]!;
+  return end;
+}
