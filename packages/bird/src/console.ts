@@ -5,6 +5,7 @@
 import type { Policy } from '@rookery/rib';
 import { Cursor } from './cursor.ts';
 import { compileFilter, compileWhere } from './filter/compile.ts';
+import { NO_ROUTE } from './filter/evaluate-with.ts';
 import { evaluateTerm } from './filter/evaluate.ts';
 import { formatValue } from './filter/format.ts';
 import { parseFilterBody } from './filter/parse-statement.ts';
@@ -19,7 +20,12 @@ const INPUT = '<cli>';
 
 export type EvalResult =
   | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+  | {
+      readonly ok: false;
+      readonly issues: readonly ConfigIssue[];
+      /** The text is sound, but its value needs a route. */
+      readonly runtime: boolean;
+    };
 
 /**
  * Value of an expression as birdc's `eval` prints it. `print` receives what functions called by the
@@ -34,9 +40,9 @@ export function evalExpression(
     const { type, value } = evaluateTerm(parseTerm(c), scope, print);
     return formatValue(type, value);
   });
-  return 'issues' in result
-    ? { ok: false, issues: result.issues }
-    : { ok: true, text: result.value };
+  if ('value' in result) return { ok: true, text: result.value };
+  const { issues } = result;
+  return { ok: false, issues, runtime: issues[0]!.message === NO_ROUTE };
 }
 
 export type FilterTextResult =
@@ -50,6 +56,33 @@ export function parseFilterText(text: string, scope: Scope): FilterTextResult {
   return 'issues' in result
     ? { ok: false, issues: result.issues }
     : { ok: true, policy: result.value };
+}
+
+export type FilterStartResult =
+  | {
+      readonly ok: true;
+      readonly policy: Policy;
+      /** Where the rest of the line begins, counted in characters. */
+      readonly length: number;
+    }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+
+/** As `parseFilterText`, but more may follow: `where net.len > 24 all`. */
+export function parseFilterStart(text: string, scope: Scope): FilterStartResult {
+  const log = new IssueLog();
+  const c = new Cursor(lexText(INPUT, text, log), (name) => scope.has(name));
+  try {
+    const policy = readPolicyText(c, scope, log);
+    // A lexical error after the filter is not the filter's.
+    const end = c.token.column - 1;
+    const own = log.issues.filter((i) => i.severity === 'error' && i.column - 1 < end);
+    return own.length > 0 ? { ok: false, issues: own } : { ok: true, policy, length: end };
+  } catch (thrown) {
+    const signal = tooDeep(thrown, c.tokens[0]!) ?? thrown;
+    if (!(signal instanceof IssueSignal)) throw signal;
+    log.addSignal(signal);
+    return { ok: false, issues: log.issues };
+  }
 }
 
 /** Tokens of one line of console input, ending with an `end` token. */

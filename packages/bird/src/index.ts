@@ -1,7 +1,7 @@
 export { parseConfig } from './config/parse-config.ts';
 export type { ParsedConfig } from './config/parse-config.ts';
-export { evalExpression, lexLine, parseFilterText } from './console.ts';
-export type { EvalResult, FilterTextResult } from './console.ts';
+export { evalExpression, lexLine, parseFilterStart, parseFilterText } from './console.ts';
+export type { EvalResult, FilterStartResult, FilterTextResult } from './console.ts';
 export { renderIssue, renderIssueHead, suggestWord } from './issue.ts';
 export type { ConfigIssue, IssueCode } from './issue.ts';
 export { KEYWORDS } from './keywords.ts';

@@ -5,6 +5,7 @@ import type { Token } from '../lexer.ts';
 import type { Term } from './ast.ts';
 import { ATTRIBUTES } from './attributes.ts';
 import { emitMethodOn } from './emit-method.ts';
+import { NO_ROUTE } from './evaluate-with.ts';
 import { convert, demand, unknownWord } from './operand.ts';
 import { typeName } from './types.ts';
 import type { Type } from './types.ts';
@@ -161,7 +162,7 @@ function emitRoaCheck(unit: Unit, term: Extract<Term, { kind: 'call' }>): Code {
     const net = demand(unit, unit.emit(unit, args[1]!), 'prefix', 'ROA_CHECK', 1, args[1]!.at);
     const asn = demand(unit, unit.emit(unit, args[2]!), 'int', 'ROA_CHECK', 2, args[2]!.at);
     js += `, ${net.js}, ${asn.js}`;
-  } else if (!unit.hasRoute) raise(at, 'semantic', 'No route to access');
+  } else if (!unit.hasRoute) raise(at, 'semantic', NO_ROUTE);
   return { type: 'enum roa', js: `${js})`, void: false };
 }
 

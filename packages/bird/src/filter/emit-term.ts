@@ -8,7 +8,7 @@ import { ATTRIBUTES } from './attributes.ts';
 import { buildSet } from './build-set.ts';
 import { emitCall } from './emit-call.ts';
 import { emitMethod } from './emit-method.ts';
-import { foldCode } from './evaluate-with.ts';
+import { NO_ROUTE, foldCode } from './evaluate-with.ts';
 import { convert, demand, evaluateIn, ipNumber, noteConstant, unknownWord } from './operand.ts';
 import { isSetType, typeName, ENUM_CONSTANTS } from './types.ts';
 import type { Type, WordPair } from './types.ts';
@@ -160,7 +160,7 @@ function emitWord(unit: Unit, term: Extract<Term, { kind: 'word' }>): Code {
 
 function needRoute(unit: Unit, at: Token): void {
   if (unit.hasRoute) return;
-  raise(at, 'semantic', 'No route to access', 'route attributes exist only inside filters');
+  raise(at, 'semantic', NO_ROUTE, 'route attributes exist only inside filters');
 }
 
 function demandInt(unit: Unit, term: Term, op: string, argument: number): Code {

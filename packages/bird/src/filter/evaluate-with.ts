@@ -12,6 +12,9 @@ import type { Code } from './unit.ts';
 import { ENUM_CONSTANTS } from './types.ts';
 import type { Type, Value } from './types.ts';
 
+/** What an expression without a route says when it needs one. */
+export const NO_ROUTE = 'No route to access';
+
 /** Evaluates an expression without a route. */
 export function evaluateWith(
   emit: (unit: Unit, term: Term) => Code,
@@ -38,7 +41,7 @@ export function evaluateWith(
     }
     if (error === EXIT) return raise(term.at, 'semantic', 'accept or reject outside of a filter');
     // A function that looks at the route; there is none.
-    return raise(term.at, 'semantic', 'No route to access');
+    return raise(term.at, 'semantic', NO_ROUTE);
   }
 }
 
