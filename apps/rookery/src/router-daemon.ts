@@ -37,7 +37,7 @@ export async function startRouter(
     ident: 'bird',
     ...(command.debugFile === undefined ? {} : { debugFile: command.debugFile }),
   });
-  let consoles: Consoles | undefined;
+  const current: { consoles?: Consoles } = {};
   let finish: ((status: number) => void) | undefined;
   const ended = new Promise<number>((resolve) => (finish = resolve));
   const host: EngineHost = createEngineHost({
@@ -45,7 +45,7 @@ export async function startRouter(
     logging,
     recovering: command.recover,
     onTurn: () => {
-      consoles?.touch();
+      current.consoles?.touch();
       control.settle();
       // Stopped without being asked: it could not start.
       if (host.router.stopped) finish?.(host.router.state === 'shutting down' ? 0 : 1);
@@ -81,7 +81,7 @@ export async function startRouter(
     },
   );
   if (typeof opened === 'string') return opened;
-  consoles = opened;
+  current.consoles = opened;
   const pidFailure = writePidFile(command.pidFile);
   const failure = pidFailure ?? dropPrivileges(identity.value);
   if (failure !== undefined) {
