@@ -163,7 +163,7 @@ describe('BlockTranscoder', () => {
         offered++;
         if (checkTranscoded(wire.bytes, wire.reach, { ...RULES, internal })) taken++;
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     assert.ok(taken > offered / 4, `${taken} of ${offered} blocks taken`);
   });
@@ -181,7 +181,7 @@ describe('BlockTranscoder', () => {
           checkTranscoded(damaged, reach, RULES);
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 200 },
     );
   });
 
@@ -264,7 +264,7 @@ describe('export by octets', () => {
         const fresh = new AttributeStore();
         assert.deepEqual(factsOf(store, out), factsOf(fresh, fresh.intern(expected)));
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     assert.ok(taken > 50, `${taken} taken`);
   });
@@ -288,7 +288,7 @@ describe('export by octets', () => {
         const hop = store.encodeWireNextHop(n, out, 1);
         assert.deepEqual(out.slice(1, hop), encodeMpNextHop(told.nextHop!, told.linkLocalNextHop));
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     assert.ok(taken > 100, `${taken} taken`);
   });
