@@ -246,7 +246,7 @@ async function nodePowerLoss(lab: Lab, narrator: Narrator, figures: Figures): Pr
         when(!(await kernelNextHops(lab)).has(victim.address)),
       );
       figures.detectionMs = Date.now() - offAtMs;
-      check(figures.detectionMs <= 9500, `it took ${seconds(figures.detectionMs)}`);
+      check(figures.detectionMs <= 9000, `it took ${seconds(figures.detectionMs)}`);
       return seconds(figures.detectionMs);
     },
   );

@@ -163,7 +163,7 @@ test('the post: the service gets 192.168.2.1, moves to another pool by annotatio
     const lint = events.find((text) =>
       text.startsWith('BGPPeer/bgp-router-peer Warning TimersUnset'),
     );
-    assert.match(lint ?? '', /a dead node is never detected.*hold time 9s and keepalive 3s/);
+    assert.match(lint ?? '', /a dead node is never detected.*hold time 8s and keepalive 2s/);
 
     const status = await cluster.until('the pool status', async () => {
       const pool = await cluster.get(

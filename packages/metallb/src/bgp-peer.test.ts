@@ -79,8 +79,8 @@ test('timers in force', () => {
     return { ...timersFor(only!), findings: config.findings.map((finding) => finding.id) };
   };
   assert.deepEqual(inForce(POST_PEER), {
-    holdTimeSec: 9,
-    keepaliveTimeSec: 3,
+    holdTimeSec: 8,
+    keepaliveTimeSec: 2,
     findings: ['cfg.v1beta1-zero-timer'],
   });
   assert.deepEqual(inForce(peer('p')), { holdTimeSec: 180, keepaliveTimeSec: 60, findings: [] });
