@@ -7,16 +7,7 @@ import type { IpAddress } from '@rookery/net';
 import type { NetCursor, Policy } from '@rookery/rib';
 import { BfdBroker } from './bfd-broker.ts';
 import { BgpGroups } from './bgp/groups.ts';
-import type { BgpFamily } from './bgp/session-routes.ts';
-import type {
-  BgpChannelConfig,
-  BgpConfig,
-  DebugMask,
-  LogClass,
-  ProtocolConfig,
-  RouterConfig,
-  TableConfig,
-} from './config.ts';
+import type { BgpConfig, DebugMask, LogClass, RouterConfig, TableConfig } from './config.ts';
 import type { ProtocolOutcome } from './control.ts';
 import type { ConnectionHandler, Engine } from './engine.ts';
 import type { Exporter } from './exporter.ts';
@@ -24,16 +15,10 @@ import { InterfaceTable, chooseRouterId } from './interfaces.ts';
 import type { ConnectionId, Fact, InterfaceFact, Order } from './io.ts';
 import { Listeners } from './listeners.ts';
 import type { AcceptedFact } from './listeners.ts';
+import { ProtocolSet } from './protocol-set.ts';
 import { Protocol } from './protocol.ts';
 import type { ShutdownReason } from './protocol.ts';
 import { BfdProtocol } from './protocols/bfd.ts';
-import { BgpProtocol } from './protocols/bgp.ts';
-import { DeviceProtocol } from './protocols/device.ts';
-import { DirectProtocol } from './protocols/direct.ts';
-import { KernelProtocol } from './protocols/kernel.ts';
-import { PipeProtocol } from './protocols/pipe.ts';
-import { StaticRoaProtocol } from './protocols/static-roa.ts';
-import { StaticProtocol } from './protocols/static.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
@@ -98,7 +83,7 @@ export class Router implements Engine {
   readonly #stores: Stores;
   readonly #tables = new Map<string, RouteTable>();
   readonly #roaTables = new Map<string, RoaTable>();
-  #protocols: Protocol[] = [];
+  readonly #set: ProtocolSet;
   readonly #present: (() => number) | undefined;
   #orders: Order[] = [];
   #nextId = 1;
@@ -106,9 +91,8 @@ export class Router implements Engine {
   #booted = false;
   #interfacesKnown = false;
   #stopping = false;
-  #reconfiguring = 0;
-  /** Started, but waiting for the first picture of the interfaces. */
-  #toBegin: Protocol[] = [];
+  /** A reconfiguration waits for protocols that come down. */
+  #reconfiguring = false;
   readonly #bugs = new Map<string, number[]>();
 
   constructor(options: RouterOptions) {
@@ -128,12 +112,17 @@ export class Router implements Engine {
     this.bfd = new BfdBroker(order, this.interfaces);
     this.redirects = new RedirectWatch(this.interfaces, log);
     this.groups = new BgpGroups(this);
+    this.#set = new ProtocolSet({
+      engine: this,
+      roaTable: (name) => this.#roaTables.get(name),
+      guard: (owner, run) => this.#guard(owner, run),
+    });
     this.recovery = new Recovery(options.config.gracefulRestartWaitSec, {
       timers: this.timers,
       log,
-      families: () => this.#recoveringFamilies(),
+      families: () => this.#set.recoveringFamilies(),
       onDone: () => {
-        for (const kernel of this.#kernels()) kernel.rescan();
+        for (const kernel of this.#set.kernels()) kernel.rescan();
       },
     });
     this.#recovers = options.recovering ?? false;
@@ -195,11 +184,10 @@ export class Router implements Engine {
     this.nowMs = Math.max(this.nowMs, nowMs);
     if (this.#stopping) return 'shutting down';
     this.log('info', 'Reconfiguring');
-    this.#reconfiguring++;
     this.#applyConfig(config, mode === 'soft');
     this.reconfiguredAtMs = this.nowMs;
-    this.#reconfiguring--;
-    const done = this.#reconfiguring === 0;
+    this.#reconfiguring = this.#set.changing;
+    const done = !this.#reconfiguring;
     if (done) this.log('info', 'Reconfigured');
     this.#settle();
     return done ? 'reconfigured' : 'in progress';
@@ -221,7 +209,7 @@ export class Router implements Engine {
       protocol.message = message;
       protocol.disabled = false;
       this.log('info', `Enabling protocol ${protocol.name}`);
-      if (protocol.state === 'down') this.#startAdded(protocol);
+      if (protocol.state === 'down') this.#set.start(protocol);
       return 'done';
     });
   }
@@ -234,7 +222,7 @@ export class Router implements Engine {
       this.log('info', `Disabling protocol ${protocol.name}`);
       const reason: ShutdownReason =
         message === undefined ? { kind: 'disabled' } : { kind: 'disabled', message };
-      protocol.shutdown(reason, () => this.#forgetIfDynamic(protocol));
+      protocol.shutdown(reason, () => this.#set.forgetIfDynamic(protocol));
       return 'done';
     });
   }
@@ -246,7 +234,7 @@ export class Router implements Engine {
       this.log('info', `Restarting protocol ${protocol.name}`);
       const reason: ShutdownReason =
         message === undefined ? { kind: 'restarted' } : { kind: 'restarted', message };
-      protocol.shutdown(reason, () => this.#restartOrForget(protocol));
+      protocol.shutdown(reason, () => this.#set.restartOrForget(protocol));
       return 'done';
     });
   }
@@ -267,14 +255,14 @@ export class Router implements Engine {
   clear(names: readonly string[], nowMs: number): ProtocolOutcome[] {
     return this.#command(names, nowMs, (protocol) => {
       if (protocol.kind !== 'bgp' || protocol.state === 'down') return 'not up';
-      protocol.shutdown({ kind: 'restarted' }, () => this.#restartOrForget(protocol));
+      protocol.shutdown({ kind: 'restarted' }, () => this.#set.restartOrForget(protocol));
       return 'done';
     });
   }
 
   /** `undefined` names: every protocol. Lasts until the next configuration. */
   setDebug(names: readonly string[] | undefined, mask: DebugMask): void {
-    for (const protocol of this.#protocols) {
+    for (const protocol of this.#set.all) {
       if (!names || names.includes(protocol.name)) protocol.setDebug(traceFlags(mask));
     }
   }
@@ -283,7 +271,7 @@ export class Router implements Engine {
 
   get state(): DaemonState {
     if (this.#stopping) return 'shutting down';
-    return this.#reconfiguring > 0 ? 'reconfiguring' : 'running';
+    return this.#reconfiguring ? 'reconfiguring' : 'running';
   }
 
   /** See `RouterOptions.presentMs`. */
@@ -293,7 +281,7 @@ export class Router implements Engine {
 
   /** In order of the configuration, dynamic ones behind the one that made them. */
   get protocols(): readonly Protocol[] {
-    return this.#protocols;
+    return this.#set.all;
   }
 
   get tables(): readonly RouteTable[] {
@@ -333,7 +321,7 @@ export class Router implements Engine {
   roaChanged(_table: string): void {
     const asks = (policy: Policy): boolean =>
       policy.kind === 'filter' && policy.text.includes('roa_check');
-    for (const protocol of this.#protocols) {
+    for (const protocol of this.#set.all) {
       if (protocol.state !== 'up') continue;
       for (const channel of protocol.channels) {
         const { rpkiReload, importPolicy, exportPolicy } = channel.config;
@@ -350,7 +338,7 @@ export class Router implements Engine {
 
   /** True when nothing will be known about interfaces that is not known now. */
   get interfacesSettled(): boolean {
-    return this.#interfacesKnown || !this.#deviceRuns();
+    return this.#interfacesKnown || !this.#set.deviceRuns;
   }
 
   limitReached(
@@ -364,31 +352,21 @@ export class Router implements Engine {
       if (!protocol.running) return;
       if (disable) protocol.disabled = true;
       protocol.shutdown({ kind: 'limit', limit: which, disable }, () => {
-        if (!disable) this.#restartOrForget(protocol);
+        if (!disable) this.#set.restartOrForget(protocol);
       });
     });
     // Not from within the import of the route that was one too many.
     timer.set(this.nowMs);
   }
 
-  /** A BGP instance for one neighbor out of a range; `undefined` when the daemon is stopping. */
+  /** A BGP instance for one neighbor out of the range of `parent`. */
   spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void {
-    if (this.#stopping) return;
-    if (!(parent instanceof BgpProtocol)) return;
-    const child = new BgpProtocol(this, config, parent);
-    const at = this.#protocols.findLastIndex(
-      (p) => p === parent || (p instanceof BgpProtocol && p.parent === parent),
-    );
-    this.#protocols.splice(at + 1, 0, child);
-    child.initialize();
-    child.start();
-    child.begin();
-    child.accepted(accepted);
+    if (!this.#stopping) this.#set.spawnBgp(parent, config, accepted);
   }
 
   /** A dynamic instance came down for good. */
   forget(protocol: Protocol): void {
-    this.#protocols = this.#protocols.filter((p) => p !== protocol);
+    this.#set.forget(protocol);
   }
 
   // Inside
@@ -406,19 +384,11 @@ export class Router implements Engine {
 
   #startProtocols(): void {
     this.#booted = true;
-    this.#protocols = this.config.protocols.map((c) => this.#create(c));
     if (this.#recovers) this.recovery.start(this.nowMs);
-    for (const protocol of this.#protocols) protocol.initialize();
-    for (const protocol of this.#startOrder()) this.#startAdded(protocol);
+    this.#set.startAll(this.config.protocols);
     this.log('info', 'Started');
-    if (!this.#deviceRuns()) this.#explainMissingDevice();
+    if (!this.#set.deviceRuns) this.#explainMissingDevice();
     this.#settle();
-  }
-
-  /** Interfaces first, then everything else in order of the configuration. */
-  #startOrder(): Protocol[] {
-    const device = this.#protocols.filter((p) => p.kind === 'device');
-    return [...device, ...this.#protocols.filter((p) => p.kind !== 'device')];
   }
 
   #explainMissingDevice(): void {
@@ -428,31 +398,6 @@ export class Router implements Engine {
         'neighbor can be reached, nothing listens for connections, and kernel routes are reported ' +
         'with an unknown ifindex. Add "protocol device { }"',
     );
-  }
-
-  #deviceRuns(): boolean {
-    return this.#protocols.some((p) => p.kind === 'device' && p.running);
-  }
-
-  #create(config: ProtocolConfig): Protocol {
-    switch (config.kind) {
-      case 'device':
-        return new DeviceProtocol(this, config);
-      case 'direct':
-        return new DirectProtocol(this, config);
-      case 'kernel':
-        return new KernelProtocol(this, config);
-      case 'static': {
-        const roas = this.#roaTables.get(config.channel.table);
-        return roas ? new StaticRoaProtocol(this, config, roas) : new StaticProtocol(this, config);
-      }
-      case 'bgp':
-        return new BgpProtocol(this, config);
-      case 'pipe':
-        return new PipeProtocol(this, config);
-      case 'bfd':
-        return new BfdProtocol(this, config);
-    }
   }
 
   #addTable({ name, netType }: TableConfig): void {
@@ -485,25 +430,25 @@ export class Router implements Engine {
         this.#interfacesScanned(fact.interfaces);
         return;
       case 'kernelScanned':
-        for (const kernel of this.#kernels()) kernel.handleScan(fact);
+        for (const kernel of this.#set.kernels()) kernel.handleScan(fact);
         return;
       case 'kernelScanFailed':
-        for (const kernel of this.#kernels()) kernel.handleScanFailed(fact);
+        for (const kernel of this.#set.kernels()) kernel.handleScanFailed(fact);
         return;
       case 'kernelRouteChanged':
-        for (const kernel of this.#kernels()) kernel.handleChange(fact);
+        for (const kernel of this.#set.kernels()) kernel.handleChange(fact);
         return;
       case 'kernelOverrun':
         this.log('warning', 'Kernel dropped some netlink messages, will resync on next scan.');
-        for (const kernel of this.#kernels()) kernel.rescan();
-        if (this.#deviceRuns()) this.order({ kind: 'scanInterfaces' });
+        for (const kernel of this.#set.kernels()) kernel.rescan();
+        if (this.#set.deviceRuns) this.order({ kind: 'scanInterfaces' });
         return;
       case 'kernelDone':
-        for (const kernel of this.#kernels()) kernel.handleDone(fact.results);
+        for (const kernel of this.#set.kernels()) kernel.handleDone(fact.results);
         return;
       case 'bfdChanged': {
         const before = this.bfd.entryFor(fact)?.state ?? 'Down';
-        for (const protocol of this.#protocols) {
+        for (const protocol of this.#set.all) {
           if (before === fact.state) break;
           if (!(protocol instanceof BfdProtocol) || !protocol.running) continue;
           protocol.sessionChanged(fact.remote, before, fact.state);
@@ -512,6 +457,22 @@ export class Router implements Engine {
         return;
       }
     }
+  }
+
+  #applyConfig(config: RouterConfig, soft: boolean): void {
+    const before = this.config;
+    this.config = config;
+    for (const table of config.tables) this.#addTable(table);
+    if (!this.#booted) return;
+    const idChanged = config.routerId !== undefined && config.routerId !== this.routerId;
+    if (config.routerId !== undefined) this.routerId = config.routerId;
+    const hadDevice = this.#set.deviceRuns;
+    this.#set.applyConfig(config, soft, idChanged);
+    if (!hadDevice && this.#set.deviceRuns) this.#interfacesKnown = false;
+    if (this.#set.deviceRuns) return;
+    this.#interfacesKnown = false;
+    this.#replaceInterfaces([]);
+    if (before.protocols.some((c) => c.kind === 'device')) this.#explainMissingDevice();
   }
 
   #interfacesScanned(interfaces: readonly InterfaceFact[]): void {
@@ -527,7 +488,7 @@ export class Router implements Engine {
       this.#startProtocols();
       return;
     }
-    if (!this.#deviceRuns()) return;
+    if (!this.#set.deviceRuns) return;
     this.#replaceInterfaces(interfaces);
     this.#interfacesKnown = true;
   }
@@ -535,139 +496,13 @@ export class Router implements Engine {
   #replaceInterfaces(interfaces: readonly InterfaceFact[]): void {
     const events = this.interfaces.replace(interfaces, this.nowMs);
     if (events.length === 0) return;
-    for (const protocol of this.#protocols.slice()) {
+    for (const protocol of this.#set.all.slice()) {
       if (!protocol.running) continue;
       this.#guard(protocol, () => {
         for (const event of events) protocol.onInterface(event);
         protocol.onInterfacesSettled();
       });
     }
-  }
-
-  #applyConfig(config: RouterConfig, soft: boolean): void {
-    const before = this.config;
-    this.config = config;
-    for (const table of config.tables) this.#addTable(table);
-    if (!this.#booted) return;
-    if (config.routerId !== undefined && config.routerId !== this.routerId) {
-      this.routerId = config.routerId;
-    }
-    const idChanged = before.routerId !== config.routerId && config.routerId !== undefined;
-    const wanted = new Map(config.protocols.map((c) => [c.name, c]));
-    for (const protocol of this.#protocols.slice()) {
-      if (protocol instanceof BgpProtocol && protocol.parent) continue;
-      const next = wanted.get(protocol.name);
-      wanted.delete(protocol.name);
-      this.#guard(protocol, () => this.#reconfigureOne(protocol, next, soft, idChanged));
-    }
-    const added: Protocol[] = [];
-    for (const next of wanted.values()) {
-      this.log('info', `Adding protocol ${next.name}`);
-      const protocol = this.#create(next);
-      protocol.initialize();
-      added.push(protocol);
-    }
-    this.#protocols.push(...added);
-    this.#sortProtocols();
-    const hadDevice = this.#deviceRuns();
-    for (const protocol of this.#startOrder()) {
-      if (added.includes(protocol)) this.#startAdded(protocol);
-    }
-    if (!hadDevice && this.#deviceRuns()) this.#interfacesKnown = false;
-    if (!this.#deviceRuns()) {
-      this.#interfacesKnown = false;
-      this.#replaceInterfaces([]);
-      if (before.protocols.some((c) => c.kind === 'device')) this.#explainMissingDevice();
-    }
-  }
-
-  #startAdded(protocol: Protocol): void {
-    this.#guard(protocol, () => protocol.start());
-    if (protocol.running) this.#toBegin.push(protocol);
-  }
-
-  /** What needs to know the interfaces starts to work; in BIRD's order, the last one first. */
-  #begin(): void {
-    if (this.#toBegin.length === 0 || !this.interfacesSettled) return;
-    const protocols = this.#toBegin.splice(0).toReversed();
-    for (const protocol of protocols) {
-      if (!protocol.running) continue;
-      if (protocol instanceof BgpProtocol) this.#guard(protocol, () => protocol.begin());
-    }
-    for (const protocol of protocols) {
-      if (protocol instanceof KernelProtocol && protocol.running) protocol.firstScan();
-    }
-  }
-
-  #reconfigureOne(
-    protocol: Protocol,
-    next: ProtocolConfig | undefined,
-    soft: boolean,
-    idChanged: boolean,
-  ): void {
-    if (!next) {
-      this.log('info', `Removing protocol ${protocol.name}`);
-      this.#reconfiguring++;
-      protocol.disabled = true;
-      protocol.shutdown({ kind: 'removed' }, () => {
-        this.forget(protocol);
-        this.#reconfigurationStep();
-      });
-      return;
-    }
-    const disabledChanged = next.disabled !== protocol.config.disabled;
-    const needsNewId = idChanged && protocol.kind === 'bgp' && next.routerId === undefined;
-    if (disabledChanged && next.disabled) {
-      this.log('info', `Disabling protocol ${protocol.name}`);
-      protocol.disabled = true;
-      this.#replaceWith(protocol, next, { kind: 'disabled' });
-      return;
-    }
-    const absorbed = !needsNewId && protocol.reconfigure(next, soft);
-    if (absorbed) {
-      protocol.trace('states', 'Reconfigured');
-      if (disabledChanged) {
-        this.log('info', `Enabling protocol ${protocol.name}`);
-        protocol.disabled = false;
-        if (protocol.state === 'down') this.#startAdded(protocol);
-      }
-      return;
-    }
-    if (protocol.running) this.log('info', `Restarting protocol ${protocol.name}`);
-    this.#replaceWith(protocol, next, { kind: 'reconfigured' });
-  }
-
-  /** Brings an instance down and puts a new one with the new configuration into its place. */
-  #replaceWith(protocol: Protocol, next: ProtocolConfig, reason: ShutdownReason): void {
-    this.#reconfiguring++;
-    protocol.shutdown(reason, () => {
-      const replacement = this.#create(next);
-      if (protocol.disabled && protocol.config.disabled === next.disabled) {
-        replacement.disabled = protocol.disabled;
-      }
-      const at = this.#protocols.indexOf(protocol);
-      if (at >= 0) this.#protocols[at] = replacement;
-      replacement.initialize();
-      this.#startAdded(replacement);
-      this.#reconfigurationStep();
-    });
-  }
-
-  #reconfigurationStep(): void {
-    this.#reconfiguring--;
-    this.#sortProtocols();
-  }
-
-  #sortProtocols(): void {
-    const position = new Map(this.config.protocols.map((c, i) => [c.name, i]));
-    const rank = (p: Protocol): number => {
-      const name = p instanceof BgpProtocol && p.parent ? p.parent.name : p.name;
-      return position.get(name) ?? Infinity;
-    };
-    this.#protocols = this.#protocols
-      .map((protocol, i) => ({ protocol, i, rank: rank(protocol) }))
-      .toSorted((a, b) => (a.rank === b.rank ? a.i - b.i : a.rank - b.rank))
-      .map(({ protocol }) => protocol);
   }
 
   #stop(reason: ShutdownReason, text: string, nowMs: number): void {
@@ -681,7 +516,7 @@ export class Router implements Engine {
       this.log('fatal', 'Shutdown completed');
       this.stopped = true;
     };
-    for (const protocol of this.#protocols.slice()) {
+    for (const protocol of this.#set.all.slice()) {
       waiting++;
       protocol.disabled = true;
       this.#guard(protocol, () => protocol.shutdown(reason, down));
@@ -697,7 +532,7 @@ export class Router implements Engine {
   ): ProtocolOutcome[] {
     this.nowMs = Math.max(this.nowMs, nowMs);
     const outcomes: ProtocolOutcome[] = [];
-    for (const protocol of this.#protocols.slice()) {
+    for (const protocol of this.#set.all.slice()) {
       if (!names.includes(protocol.name)) continue;
       let outcome: ProtocolOutcome['outcome'] = 'not up';
       this.#guard(protocol, () => {
@@ -707,34 +542,6 @@ export class Router implements Engine {
     }
     this.#settle();
     return outcomes;
-  }
-
-  #restartOrForget(protocol: Protocol): void {
-    if (this.#forgetIfDynamic(protocol)) return;
-    this.#startAdded(protocol);
-  }
-
-  #forgetIfDynamic(protocol: Protocol): boolean {
-    if (!(protocol instanceof BgpProtocol) || !protocol.parent) return false;
-    this.forget(protocol);
-    return true;
-  }
-
-  /** Families of neighbors that keep our routes while we restart. */
-  *#recoveringFamilies(): Iterable<BgpFamily> {
-    for (const protocol of this.#protocols) {
-      if (!(protocol instanceof BgpProtocol) || protocol.disabled) continue;
-      if (protocol.config.gracefulRestart !== 'on' || protocol.isRange) continue;
-      for (const family of protocol.families) {
-        if ((family.channel.config as BgpChannelConfig).gracefulRestart) yield family;
-      }
-    }
-  }
-
-  *#kernels(): Iterable<KernelProtocol> {
-    for (const protocol of this.#protocols) {
-      if (protocol instanceof KernelProtocol && protocol.running) yield protocol;
-    }
   }
 
   #ownerOf(fact: Fact): Protocol | undefined {
@@ -751,8 +558,7 @@ export class Router implements Engine {
 
   /** What follows from the last step, up to one slice; the rest is left for `runSlice`. */
   #settle(): void {
-    const wasReconfiguring = this.#reconfiguring > 0;
-    this.#begin();
+    if (this.interfacesSettled) this.#set.beginStarted();
     const guard = (owner: { readonly name: string } | undefined, run: () => void): void =>
       this.#guard(owner, run);
     for (let left = SLICE, rounds = 0; left > 0 && rounds < 16; rounds++) {
@@ -766,7 +572,10 @@ export class Router implements Engine {
     }
     guard(undefined, () => this.groups.flush());
     this.recovery.check();
-    if (wasReconfiguring && this.#reconfiguring === 0) this.log('info', 'Reconfigured');
+    if (!this.#reconfiguring || this.#set.changing) return;
+    this.#reconfiguring = false;
+    this.log('info', 'Reconfigured');
+    if (this.interfacesSettled) this.#set.beginStarted();
   }
 
   #guard(owner: { readonly name: string } | undefined, run: () => void): void {
@@ -793,15 +602,10 @@ export class Router implements Engine {
         protocol.disabled = true;
         this.log('error', `${protocol.name}: failed ${recent.length} times in a minute, disabled`);
       }
-      const { config } = protocol;
       try {
         protocol.shutdown({ kind: 'bug' }, () => {
-          if (this.#stopping || giveUp || this.#forgetIfDynamic(protocol)) return;
-          const at = this.#protocols.indexOf(protocol);
-          const fresh = this.#create(config);
-          if (at >= 0) this.#protocols[at] = fresh;
-          fresh.initialize();
-          this.#startAdded(fresh);
+          if (this.#stopping || giveUp || this.#set.forgetIfDynamic(protocol)) return;
+          this.#set.recreate(protocol);
         });
       } catch (second) {
         this.log('bug', `${protocol.name}: does not come down: ${String(second)}`);

@@ -121,6 +121,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     return this.config.routerId ?? this.engine.routerId;
   }
 
+  /** What a new configuration of the range means for this instance. */
+  derivedFrom(range: BgpConfig): BgpConfig {
+    return derivedConfig(range, this.name, this.config.neighborAddress ?? '');
+  }
+
   /** The interfaces are known: look for the neighbor. Called once per start. */
   begin(): void {
     if (this.#begun || !this.running) return;
@@ -556,16 +561,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #spawn(fact: AcceptedFact): void {
-    const { config } = this;
     this.#dynamicCount++;
-    const digits = String(this.#dynamicCount).padStart(config.dynamicNameDigits, '0');
-    const { neighborRange: _range, ...rest } = config;
-    const child: BgpConfig = {
-      ...rest,
-      name: `${config.dynamicName}${digits}`,
-      neighborAddress: fact.remote,
-      passive: true,
-    };
+    const { dynamicName, dynamicNameDigits } = this.config;
+    const name = `${dynamicName}${String(this.#dynamicCount).padStart(dynamicNameDigits, '0')}`;
+    const child = derivedConfig(this.config, name, fact.remote);
     this.engine.spawnBgp(this, child, fact);
   }
 
@@ -607,6 +606,12 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.#step({ kind: 'sendQueueChanged', connection: role, waiting: true });
     }
   }
+}
+
+/** One neighbor out of a range: it calls us, we never call it. */
+function derivedConfig(range: BgpConfig, name: string, address: IpAddress): BgpConfig {
+  const { neighborRange: _range, ...rest } = range;
+  return { ...rest, name, neighborAddress: address, passive: true };
 }
 
 function endpointsOf(fact: {
