@@ -138,6 +138,10 @@ function emitListMethod(unit: Unit, self: Code, name: string, argument: Code, at
     return name === 'delete' ? self : result('R.NONE');
   }
   const isSet = argument.type === set || (self.type === 'clist' && argument.type === 'quad set');
+  if (self.type === 'clist' && argument.type === 'ip set' && name !== 'add') {
+    const quads = `R.quadSet(${argument.js})`;
+    return result(`R.listFilter(${self.js}, 1, { set: ${quads} }, ${name === 'filter'})`);
+  }
   if (isSet && name !== 'add') {
     return result(
       `R.listFilter(${self.js}, ${width}, { set: ${argument.js} }, ${name === 'filter'})`,

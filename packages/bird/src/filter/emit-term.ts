@@ -109,11 +109,15 @@ export function emitTerm(unit: Unit, term: Term): Code {
   }
 }
 
+/** Of every set type at once. */
 const EMPTY_SET = {
   type: 'empty set' as const,
   width: 1,
   intervals: new Float64Array(0),
   boxes: [],
+  family: 'ipv4' as const,
+  groups: [],
+  patterns: [],
 };
 
 const notHint = "'!' binds tighter than '~': write !(a ~ B), or a !~ B";
@@ -314,6 +318,8 @@ function emitMatch(
     case 'clist ~ pair set':
     case 'clist ~ quad set':
       return `R.listMeets(${a}, 1, ${b})`;
+    case 'clist ~ ip set':
+      return `R.listMeets(${a}, 1, R.quadSet(${b}))`;
     case 'eclist ~ ec set':
       return `R.listMeets(${a}, 2, ${b})`;
     case 'lclist ~ lc set':
@@ -399,6 +405,10 @@ function emitMaskItem(unit: Unit, item: MaskItem): Code {
     case 'term': {
       const code = emitTerm(unit, item.term);
       if (code.type === 'int set') {
+        if (code.constant === undefined) {
+          const set = demand(unit, code, 'int set', 'PATHMASK_CONSTRUCT', 1, item.term.at);
+          return { type: 'any', js: `R.setStep(${set.js})`, void: false };
+        }
         return unit.constant('any', { kind: 'set', set: code.constant } as never);
       }
       if (code.type === 'bgppath' || code.type === 'bgpmask') {

@@ -114,6 +114,14 @@ export function addressKey(address: string): readonly number[] {
   return words.length === 1 ? [0, 0, 0xffff, words[0]!] : words;
 }
 
+/** The IPv4 members of a set of addresses, as numbers: for lists of dotted quads. */
+export function quadSet(set: IntervalSet): IntervalSet {
+  const boxes = set.boxes
+    .filter((box) => box.low[2] === 0xffff && box.low[0] === 0 && box.low[1] === 0)
+    .map((box) => wordBox(box.low[3]!, box.high[3]!));
+  return buildIntervalSet('quad set', 1, boxes);
+}
+
 /** `[1, 2, 3..5]` */
 export function formatIntervalSet(set: IntervalSet): string {
   if (set.width === 1) {
@@ -126,6 +134,7 @@ export function formatIntervalSet(set: IntervalSet): string {
     return `[${parts.join(', ')}]`;
   }
   return `[${set.boxes
+    .toSorted((x, y) => compare(x.low, y.low))
     .map((box) => {
       const low = formatElement(set, box.low);
       const high = formatElement(set, box.high);

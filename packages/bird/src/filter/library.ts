@@ -3,6 +3,8 @@
 import type { AsPathSegment } from '@rookery/bgp';
 import { formatWords, maskWords, parseWords } from '@rookery/net';
 import { formatValue } from './format.ts';
+import { quadSet } from './interval-set.ts';
+import type { IntervalSet } from './interval-set.ts';
 import * as path from './path.ts';
 import { pathMaskMatches } from './path-mask.ts';
 import type { MaskStep, PathMask } from './path-mask.ts';
@@ -19,6 +21,7 @@ export const LIBRARY = {
   formatValue,
   pathMaskMatches,
   prefixSetMatches,
+  quadSet,
   prefixIp,
   prefixType,
   prefixHasIp,
@@ -29,6 +32,7 @@ export const LIBRARY = {
   joinMask,
   maskOf,
   asnStep,
+  setStep,
   flag,
   fromHex,
 };
@@ -104,6 +108,10 @@ function maskOf(value: PathMask | readonly AsPathSegment[]): PathMask {
 
 function asnStep(asn: number): MaskStep {
   return { kind: 'range', low: asn, high: asn };
+}
+
+function setStep(set: IntervalSet): MaskStep {
+  return { kind: 'set', set };
 }
 
 function flag(value: number | undefined): boolean | undefined {

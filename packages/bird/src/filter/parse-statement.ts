@@ -70,7 +70,7 @@ export function parseType(c: Cursor): Type {
     for (const [type, { words }] of Object.entries(ENUM_TYPES)) {
       if (!words.includes(word)) continue;
       c.next();
-      return type as EnumType;
+      return c.acceptWord('set') ? 'enum set' : (type as EnumType);
     }
     return c.unexpected();
   }
@@ -193,7 +193,7 @@ function parseCase(c: Cursor): Statement {
 
 /** A statement never starts with a value, and a label ends with ':' before any ';'. */
 function isCaseLabel(c: Cursor): boolean {
-  if (c.token.kind === 'num' || c.token.kind === 'ip4' || c.token.kind === 'ip6') return true;
+  if (['num', 'ip4', 'ip6', 'rd'].includes(c.token.kind)) return true;
   if (c.isPunct('(')) return true;
   if (c.token.kind !== 'word') return false;
   for (let i = 0; ; i++) {
