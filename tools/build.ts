@@ -1,5 +1,5 @@
 // Builds what ships: one bundle for every subcommand (starts in a tenth of the time of the
-// sources) and the live page. Skips what is newer than its sources.
+// sources), one for the BFD thread, and the live page. Skips what is newer than its sources.
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,8 +21,14 @@ if (existsSync(join(root, 'apps/web/index.html')) && isStale('dist/web/index.htm
 }
 
 async function bundle(): Promise<void> {
+  await bundleEntry('packages/linux/src/bfd-worker.ts', 'bfd-worker');
+  await bundleEntry('apps/rookery/src/main.ts', 'rookery');
+}
+
+/** A bundle of its own per thread: the main one must not be split for the sake of the other. */
+async function bundleEntry(entry: string, name: string): Promise<void> {
   const build = await rolldown({
-    input: join(root, 'apps/rookery/src/main.ts'),
+    input: join(root, entry),
     platform: 'node',
     // Native code, WASM and optional weight stay in node_modules and load when first used.
     external: [/^node:/, 'koffi', '@cdktn/hcl2json'],
@@ -31,8 +37,8 @@ async function bundle(): Promise<void> {
   await build.write({
     dir: join(root, 'dist'),
     format: 'esm',
-    entryFileNames: 'rookery.mjs',
-    chunkFileNames: 'rookery-[name]-[hash].mjs',
+    entryFileNames: `${name}.mjs`,
+    chunkFileNames: `${name}-[name]-[hash].mjs`,
     cleanDir: false,
     sourcemap: true,
   });

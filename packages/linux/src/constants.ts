@@ -60,8 +60,11 @@ export const NETLINK_GET_STRICT_CHK = 12;
 
 export const CLONE_NEWNET = 0x40000000;
 
+export const SCHED_FIFO = 1;
+
 export const PR_SET_KEEPCAPS = 8;
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_BROADCAST = 11;
 export const CAP_NET_ADMIN = 12;
 export const CAP_NET_RAW = 13;
+export const CAP_SYS_NICE = 23;

@@ -1,12 +1,13 @@
 // The Linux side of the engine's contract: executes orders and emits facts. Orders about the kernel
 // are gathered per call so that one turn of the engine becomes one batch of netlink messages; TCP
-// orders run at once, in their order. Time, logging and BFD have executors of their own, given by
-// the composition root.
+// orders run at once, in their order. BFD runs in a thread of its own; time and logging are the
+// composition root's.
 
 import { networkInterfaces } from 'node:os';
 import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import type { Fact, LogClass, Order, PlatformError } from '@rookery/router';
+import { BfdService } from './bfd-service.ts';
 import { Kernel } from './kernel.ts';
 import type { KernelOrder } from './kernel.ts';
 import { Tcp } from './tcp.ts';
@@ -15,11 +16,7 @@ export interface PlatformOptions {
   /** May be called inside `execute`; the caller queues. */
   readonly emit: (fact: Fact) => void;
   readonly log: (logClass: LogClass, text: string) => void;
-  /** Executes BFD orders. */
-  readonly bfd?: (order: BfdOrder) => void;
 }
-
-export type BfdOrder = Extract<Order, { kind: 'bfdRequest' | 'bfdRelease' }>;
 
 export interface Platform {
   execute(orders: readonly Order[]): void;
@@ -27,11 +24,12 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-/** Opens netlink; TCP sockets come and go with orders. */
+/** Opens netlink; TCP sockets and the BFD thread come with orders. */
 export function openPlatform(options: PlatformOptions): Result<Platform, PlatformError> {
   const { emit, log } = options;
   const kernel = Kernel.open({ emit, report: log });
   if (!kernel.ok) return err(kernel.error);
+  const bfd = new BfdService({ emit, log });
   const tcp = new Tcp({ emit, report: log, ifindexOf });
   return ok({
     execute: (orders) => {
@@ -49,14 +47,7 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
             break;
           case 'bfdRequest':
           case 'bfdRelease':
-            if (options.bfd) options.bfd(order);
-            else if (order.kind === 'bfdRequest') {
-              log(
-                'warning',
-                `BFD to ${order.remote} is not available in this version: ` +
-                  'the loss of this neighbor is noticed by the BGP hold timer only',
-              );
-            }
+            bfd.execute(order);
             break;
           default:
             tcp.execute(order);
@@ -64,9 +55,9 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
       }
       if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
     },
-    close: () => {
+    close: async () => {
       kernel.value.close();
-      return tcp.close();
+      await Promise.all([bfd.close(), tcp.close()]);
     },
   });
 }

@@ -1,6 +1,6 @@
 // Giving up root while keeping what a router needs: capabilities(7) NET_ADMIN, NET_RAW,
-// NET_BIND_SERVICE and NET_BROADCAST stay with the main thread, which does all network work. Looks
-// users and groups up in the local files only.
+// NET_BIND_SERVICE, NET_BROADCAST and SYS_NICE stay with the main thread and the threads that it
+// starts later. Looks users and groups up in the local files only.
 
 import { readFileSync } from 'node:fs';
 import { err, ok } from '@rookery/net';
@@ -63,6 +63,8 @@ const routerCapabilities = [
   c.CAP_NET_BROADCAST,
   c.CAP_NET_ADMIN,
   c.CAP_NET_RAW,
+  // The BFD thread runs ahead of the others where it may.
+  c.CAP_SYS_NICE,
 ];
 
 function numberOf(text: string | undefined): number | undefined {

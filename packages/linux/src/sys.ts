@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import koffi from 'koffi';
 import type { PlatformError } from '@rookery/router';
-import { PR_SET_KEEPCAPS, SO_ATTACH_FILTER, SOL_SOCKET } from './constants.ts';
+import { PR_SET_KEEPCAPS, SCHED_FIFO, SO_ATTACH_FILTER, SOL_SOCKET } from './constants.ts';
 
 /** A value, or the errno of a call that failed; negative results never leave this module. */
 export type SysResult<T = number> =
@@ -41,6 +41,10 @@ const cPrctl = libc.func(
   'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
 );
 const cCapset = libc.func('int capset(const void *header, const void *data)');
+const cIfNametoindex = libc.func('unsigned int if_nametoindex(const char *name)');
+const cSchedSetscheduler = libc.func(
+  'int sched_setscheduler(int pid, int policy, const void *parameters)',
+);
 
 function resultOf(value: number): SysResult {
   return value < 0 ? { ok: false, errno: koffi.errno() } : { ok: true, value };
@@ -213,6 +217,16 @@ export function setCapabilities(numbers: readonly number[]): SysResult {
       new Uint32Array([low, low, 0, high, high, 0]),
     ),
   );
+}
+
+/** Index of an interface in the calling thread's namespace; 0 when there is none. */
+export function interfaceIndex(name: string): number {
+  return cIfNametoindex(name) as number;
+}
+
+/** The calling thread runs before all ordinary ones. Needs CAP_SYS_NICE or an rtprio limit. */
+export function setRealtimePriority(priority: number): SysResult {
+  return resultOf(cSchedSetscheduler(0, SCHED_FIFO, int32Bytes(priority)));
 }
 
 /** True when the calling thread's effective set has the capability. */

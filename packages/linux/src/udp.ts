@@ -50,15 +50,19 @@ const datagramLimit = 2048;
 const packetsPerTurn = 1024;
 const networkControl = 0xc0;
 
+export interface UdpReceiver {
+  /** Delivers what has arrived, now: a late timer must not judge by packets that nobody read. */
+  drain(): void;
+  close(): void;
+}
+
 /** Receives on a port, on every address unless `local` is given. */
-export function openUdpReceiver(
-  options: UdpReceiverOptions,
-): Result<{ readonly close: () => void }, PlatformError> {
+export function openUdpReceiver(options: UdpReceiverOptions): Result<UdpReceiver, PlatformError> {
   const v6 = options.family === 'ipv6';
   const opened = openDatagram(options.family);
   if (!opened.ok) return opened;
   const fd = opened.value;
-  sys.setOption(fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1);
+  // No SO_REUSEADDR: a second BFD daemon must get an error, not half of the packets.
   if (v6) {
     sys.setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 1);
     sys.setOption(fd, c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO, 1);
@@ -74,7 +78,9 @@ export function openUdpReceiver(
     return err(sys.platformError('bind', bound.errno));
   }
   const buffers = sys.createMessageBuffers(datagramLimit);
-  const stop = sys.watch(fd, () => {
+  let ended = false;
+  const drain = (): void => {
+    if (ended) return;
     for (let i = 0; i < packetsPerTurn; i++) {
       const received = sys.receiveMessage(fd, buffers, c.MSG_DONTWAIT);
       if (!received.ok) return;
@@ -82,9 +88,13 @@ export function openUdpReceiver(
       const packet = readPacket(buffers, received.value);
       if (packet) options.onPacket(packet);
     }
-  });
+  };
+  const stop = sys.watch(fd, drain);
   return ok({
+    drain,
     close: () => {
+      if (ended) return;
+      ended = true;
       stop();
       setImmediate(() => sys.closeDescriptor(fd));
     },

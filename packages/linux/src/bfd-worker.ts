@@ -1,0 +1,39 @@
+// Entry of the BFD thread: the sessions of bfd-sessions.ts, away from the main thread, whose turns
+// may be long. Runs ahead of ordinary threads where the system permits it; where not, it competes
+// with them and packets are a few milliseconds less punctual.
+
+import { parentPort } from 'node:worker_threads';
+import type { LogClass } from '@rookery/router';
+import { BfdSessions } from './bfd-sessions.ts';
+import type { BfdFact, BfdOrder } from './bfd-sessions.ts';
+import { setRealtimePriority } from './sys.ts';
+
+export type ToBfdWorker =
+  | { readonly kind: 'order'; readonly order: BfdOrder }
+  | { readonly kind: 'close' };
+
+export type FromBfdWorker =
+  | { readonly kind: 'facts'; readonly facts: readonly BfdFact[] }
+  | { readonly kind: 'log'; readonly class: LogClass; readonly text: string };
+
+/** The lowest one: ahead of everything ordinary, behind everybody else who asked. */
+const REALTIME_PRIORITY = 1;
+const REFRESH_MS = 1000;
+
+if (parentPort) serve(parentPort);
+
+function serve(port: NonNullable<typeof parentPort>): void {
+  const tell = (message: FromBfdWorker): void => port.postMessage(message);
+  setRealtimePriority(REALTIME_PRIORITY);
+  const sessions = new BfdSessions({
+    emit: (facts) => tell({ kind: 'facts', facts }),
+    log: (logClass, text) => tell({ kind: 'log', class: logClass, text }),
+  });
+  const refresh = setInterval(() => sessions.refresh(), REFRESH_MS);
+  port.on('message', (message: ToBfdWorker) => {
+    if (message.kind === 'order') return sessions.execute(message.order);
+    clearInterval(refresh);
+    sessions.close();
+    port.close();
+  });
+}
