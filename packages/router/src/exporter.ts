@@ -46,12 +46,12 @@ export interface ExporterOptions {
   readonly pathSink?: PathSink | undefined;
   /** Refuses before the policy is asked; BGP's rules of what may be told to whom. */
   readonly refuses?: (attributes: number, source: number) => boolean;
-  /**
-   * What becomes of an accepted route; 0 refuses. The outcome carries a reference. It may depend on
-   * the source only through `sourceClass`, so that it is computed once per attributes and class.
-   */
+  /** What becomes of an accepted route; 0 refuses. The outcome carries a reference. */
   readonly transform?: (accepted: number, before: number, source: number) => number;
-  /** A small number from 0. */
+  /**
+   * A small number from 0. Given: `refuses` and `transform` depend on the source only through its
+   * class, so that outcomes are computed once per attributes and class.
+   */
   readonly sourceClass?: (source: number) => number;
   readonly onFed?: () => void;
   readonly onLimit?: (limit: LimitConfig) => void;
@@ -294,13 +294,13 @@ export class Exporter implements Task {
 
   /** The memo for routes of this source; none when the outcome depends on the prefix too. */
   #memoFor(source: number): AttributeMemo | undefined {
-    const { transform, merge, sourceClass } = this.#options;
-    if (!transform || merge !== undefined) return undefined;
+    const { merge, sourceClass } = this.#options;
+    if (!sourceClass || merge !== undefined) return undefined;
     const { policy } = this.#runner;
     if (policy.kind === 'filter' && (policy.filter.reads.net || policy.filter.reads.protocol)) {
       return undefined;
     }
-    const index = sourceClass?.(source) ?? 0;
+    const index = sourceClass(source);
     let memo = this.#memos[index];
     if (!memo) {
       memo = new AttributeMemo(this.table.attributes);

@@ -12,10 +12,11 @@ import {
   encodeRouteRefresh,
   encodeUnreach,
 } from '@rookery/bgp';
+import type { PathAttributes } from '@rookery/bgp';
 import type { Family, IpAddress } from '@rookery/net';
 import { UpdateGroup } from '@rookery/rib';
 import type { AttributeEncoder, AttributeStore, GroupMember, Policy } from '@rookery/rib';
-import type { BgpChannelConfig } from '../config.ts';
+import type { BgpChannelConfig, NextHopScope } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { Exporter } from '../exporter.ts';
 import type { ExportCounters, ExportEvent, ExportSink, PathSink } from '../exporter.ts';
@@ -119,7 +120,7 @@ export class BgpGroups {
         const theirs = changed.get(other);
         return theirs !== undefined && keyOf(other.client.channel, theirs) === key;
       });
-      if (together && !this.#groups.has(key)) {
+      if (together && !this.#groups.has(key) && group.canAdopt(needs)) {
         for (const [old, known] of this.#groups) if (known === group) this.#groups.delete(old);
         this.#groups.set(key, group);
         group.adopt(needs);
@@ -175,7 +176,7 @@ export class BgpGroup implements ExportSink, PathSink {
   readonly #engine: Engine;
   readonly #attributes: AttributeStore;
   #rules: ExportRules;
-  readonly #needs: GroupNeeds;
+  #needs: GroupNeeds;
   readonly #table: Channel['table'];
   readonly #family: Family;
 
@@ -199,7 +200,7 @@ export class BgpGroup implements ExportSink, PathSink {
     this.updates = new UpdateGroup({
       prefixes: channel.table.prefixes,
       attributes: this.#attributes,
-      encoder: encoderFor(this.#attributes, needs),
+      encoder: encoderFor(this.#attributes, needs, () => this.#rules),
       addPath: needs.addPath,
       maxMessageBytes: needs.maxMessageBytes,
       mpWithdraw: needs.extendedNextHop,
@@ -212,7 +213,13 @@ export class BgpGroup implements ExportSink, PathSink {
       sink: this,
       pathSink: needs.addPath ? this : undefined,
       refuses: (attributes, source) => this.#refuses(attributes, source),
-      transform: (accepted, before, source) => this.#transform(accepted, before, source),
+      // Where the peer's words follow from the attributes alone, they are found while encoding.
+      ...(rulesNeedSource(needs)
+        ? {
+            transform: (accepted: number, before: number, source: number) =>
+              this.#transform(accepted, before, source),
+          }
+        : {}),
       sourceClass: (source) => this.#memoClass(source),
       onFed: () => this.updates.endFeed(),
       trace: (event, net, attributes, source) => this.#trace(event, net, attributes, source),
@@ -299,9 +306,16 @@ export class BgpGroup implements ExportSink, PathSink {
     };
   }
 
+  /** False when what was staged under the old needs means something else under these. */
+  canAdopt(needs: GroupNeeds): boolean {
+    if (rulesNeedSource(this.#needs) !== rulesNeedSource(needs)) return false;
+    return rulesNeedSource(needs) || rulesKey(this.#needs.rules) === rulesKey(needs.rules);
+  }
+
   /** All members changed to these needs: sends what differs. */
   adopt(needs: GroupNeeds): void {
     this.#rules = needs.rules;
+    this.#needs = needs;
     this.exporter.replacePolicy(needs.config.exportPolicy, true);
     this.#engine.work.add(this.exporter);
   }
@@ -451,11 +465,46 @@ export class BgpGroup implements ExportSink, PathSink {
   }
 }
 
-function encoderFor(attributes: AttributeStore, needs: GroupNeeds): AttributeEncoder {
+/**
+ * False when what an accepted route becomes can be told from its attributes: an external peer, no
+ * filter that may have set what would otherwise be stripped, and next hop rules that do not ask
+ * which kind of peer a route is from.
+ */
+function rulesNeedSource({ rules, config }: GroupNeeds): boolean {
+  const plain = (scope: NextHopScope): boolean => scope === 'off' || scope === 'all';
+  return (
+    rules.peerType === 'internal' ||
+    config.exportPolicy.kind === 'filter' ||
+    !plain(rules.nextHopSelf) ||
+    !plain(rules.nextHopKeep)
+  );
+}
+
+function encoderFor(
+  attributes: AttributeStore,
+  needs: GroupNeeds,
+  rules: () => ExportRules,
+): AttributeEncoder {
   const classic = needs.rules.family === 'ipv4' && !needs.extendedNextHop;
+  const late = !rulesNeedSource(needs);
+  let last = 0;
+  let lastBirth = -1;
+  let words: PathAttributes | undefined;
+  const wordsOf = (number: number): PathAttributes | undefined => {
+    const birth = attributes.birthOf(number);
+    if (number === last && birth === lastBirth) return words;
+    const route = attributes.get(number);
+    if (late) {
+      const from = route.source === 'bgp' ? SOURCE_CLASS.external : SOURCE_CLASS.local;
+      words = exportedRoute(route, route, from, rules())?.bgp;
+    } else words = route.bgp;
+    last = number;
+    lastBirth = birth;
+    return words;
+  };
   return {
     encode(number, out, at) {
-      const { bgp } = attributes.get(number);
+      const bgp = wordsOf(number);
       if (!bgp) return -1;
       const bytes = encodePathAttributes(bgp, { as4: needs.as4, nextHop: classic });
       if (at + bytes.length > out.length) return -1;
@@ -464,7 +513,7 @@ function encoderFor(attributes: AttributeStore, needs: GroupNeeds): AttributeEnc
     },
     encodeNextHop(number, out, at) {
       if (classic) return at;
-      const { bgp } = attributes.get(number);
+      const bgp = wordsOf(number);
       if (bgp?.nextHop === undefined) return at;
       const bytes = encodeMpNextHop(bgp.nextHop, bgp.linkLocalNextHop);
       out.set(bytes, at);
@@ -486,7 +535,11 @@ function keyOf(channel: Channel, needs: GroupNeeds): string {
     needs.extendedNextHop,
     needs.addPath,
   ];
-  return JSON.stringify([words, Object.values(rules).map((value) => value ?? null)]);
+  return JSON.stringify([words, rulesKey(rules)]);
+}
+
+function rulesKey(rules: ExportRules): string {
+  return JSON.stringify(Object.values(rules).map((value) => value ?? null));
 }
 
 function routerIdText(id: number): IpAddress | undefined {
