@@ -194,7 +194,7 @@ export class Kernel {
       return;
     }
     this.#names = new Map(links.map((link) => [link.ifindex, link.name]));
-    const interfaces = interfaceFactsFor(links, addresses, readSendRedirects);
+    const interfaces = interfaceFactsFor(links, addresses, sendRedirectsReader());
     this.#options.emit({ kind: 'interfacesScanned', interfaces, because });
   }
 
@@ -275,11 +275,13 @@ function withObject(route: KernelRoute, objects: ReadonlyMap<number, NexthopObje
 }
 
 /** The kernel sends redirects when either the interface or "all" says so. */
-function readSendRedirects(name: string): boolean | undefined {
-  const own = readSysctl(`/proc/sys/net/ipv4/conf/${name}/send_redirects`);
+function sendRedirectsReader(): (name: string) => boolean | undefined {
   const all = readSysctl('/proc/sys/net/ipv4/conf/all/send_redirects');
-  if (own === undefined && all === undefined) return undefined;
-  return own === '1' || all === '1';
+  if (all === '1') return () => true;
+  return (name) => {
+    const own = readSysctl(`/proc/sys/net/ipv4/conf/${name}/send_redirects`);
+    return own === undefined && all === undefined ? undefined : own === '1';
+  };
 }
 
 function readSysctl(path: string): string | undefined {

@@ -59,6 +59,7 @@ function defineTests(): void {
   });
 
   for (const family of ['ipv4', 'ipv6'] as const) defineRouteTests(world, family);
+  defineOverrunTest(world);
   defineTcpTests(world);
 }
 
@@ -209,6 +210,26 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
     }
     execFileSync('sh', ['-c', `echo 1 > ${compat}`]);
     ip('nexthop flush');
+  });
+}
+
+function defineOverrunTest(world: World): void {
+  test('a flood that overflows the event socket is said, and a scan then shows everything', async () => {
+    world.execute({ kind: 'scanKernel', table: 254, family: 'ipv4' });
+    await world.next('kernelScanned', (f) => f.table === 254 && f.family === 'ipv4');
+    const flood = (verb: string): void => {
+      const lines = Array.from(
+        { length: 40_000 },
+        (_, i) => `route ${verb} blackhole 20.${i >> 8}.${i & 255}.0/24`,
+      );
+      // Synchronous: nobody reads the event socket meanwhile.
+      execFileSync('ip', ['-batch', '-'], { input: lines.join('\n') });
+    };
+    flood('add');
+    await world.next('kernelOverrun', () => true);
+    world.execute({ kind: 'scanKernel', table: 254, family: 'ipv4' });
+    const { routes } = await world.next('kernelScanned', (f) => f.routes.length > 40_000);
+    assert.equal(routes.filter((r) => r.net.startsWith('20.')).length, 40_000);
   });
 }
 
