@@ -66,6 +66,8 @@ export interface ClusterOptions {
 }
 
 const API_PORT = 6443;
+/** kube-proxy gathers changes as well; a whole ruleset per change would drown the lab. */
+const PROXY_SYNC_MS = 50;
 
 /** Starts the API with everything that a cluster has before the post begins. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -180,25 +182,21 @@ function eventsAbout(api: ApiServer, key: ObjectKey): readonly ClusterEvent[] {
 /** Endpoint slices for services that select the web pods, and proxy rules for all of them. */
 function actAsCluster(api: ApiServer, hosts: Readonly<Record<HostName, Host>>): () => void {
   const allReady: ReadonlySet<string> = new Set(NODES.map((node) => node.name));
-  let running: Promise<void> | undefined;
-  let again = false;
-  const proxyAll = async (): Promise<void> => {
-    do {
-      again = false;
-      const services = api.api.store.list(STORE_KEY.Service).flatMap(proxiedService);
-      await Promise.all(
-        NODES.map((node) => proxyServices(hosts[node.name], node.name, services).catch(() => {})),
-      );
-    } while (again);
-    running = undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const proxyAll = (): void => {
+    timer = undefined;
+    const services = api.api.store.list(STORE_KEY.Service).flatMap(proxiedService);
+    for (const node of NODES) {
+      // A host that is being taken down has no rules to lose.
+      void proxyServices(hosts[node.name], node.name, services).catch(() => {});
+    }
   };
   const unsubscribe = api.api.store.subscribe(STORE_KEY.Service, ({ type, object }) => {
     const spec = object['spec'] as ServiceSpec | undefined;
     if (type === 'ADDED' && spec?.selector?.['app'] === 'web') {
       api.apply(webEndpoints(object.metadata.name!, allReady) as unknown as KubeObject);
     }
-    if (running) again = true;
-    else running = proxyAll();
+    timer ??= setTimeout(proxyAll, PROXY_SYNC_MS);
   });
   return unsubscribe;
 }

@@ -89,8 +89,8 @@ export function rookerySpeaker(
 }
 
 /**
- * FRR as Debian has it: zebra and bgpd, bgpd not listening, as in MetalLB's pod. It changes to its
- * own user, so its files live in a directory of that user; it needs a lab that runs as root.
+ * FRR as Debian has it: zebra and bgpd, bgpd not listening, as in MetalLB's pod, and bfdd when the
+ * configuration has profiles for it. It changes to its own user, so its files live in a directory of that user; it needs a lab that runs as root.
  */
 export function realFrr(place: Place, config: string): NodeDaemon {
   const children: ChildProcess[] = [];
@@ -114,6 +114,13 @@ export function realFrr(place: Place, config: string): NodeDaemon {
       await until(`${place.host.name}: zebra is up`, 10_000, () =>
         when(existsSync(join(directory, 'zserv.api'))),
       );
+      if (/^bfd$/m.test(config)) {
+        const socket = join(directory, 'bfdd.sock');
+        children.push(launch(place, 'bfdd', daemon('bfdd', '--bfdctl', socket)));
+        await until(`${place.host.name}: bfdd is up`, 10_000, () =>
+          when(existsSync(join(directory, 'bfdd.vty'))),
+        );
+      }
       children.push(launch(place, 'bgpd', daemon('bgpd', '-p', '0')));
       await until(`${place.host.name}: bgpd is up`, 10_000, () =>
         when(existsSync(join(directory, 'bgpd.vty'))),

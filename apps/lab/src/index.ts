@@ -17,7 +17,16 @@ export { check, Unmet, until, when } from './expect.ts';
 export { type CommandResult, Host } from './host.ts';
 export { gatherFacts } from './facts.ts';
 export { Lab, type LabOptions } from './lab.ts';
-export { BIRD_CONF, frrConfFor, MANIFESTS, SECOND_POOL, SERVICE, TERRAFORM } from './post.ts';
+export {
+  BFD_MANIFESTS,
+  BIRD_CONF,
+  frrBfdConfFor,
+  frrConfFor,
+  MANIFESTS,
+  SECOND_POOL,
+  SERVICE,
+  TERRAFORM,
+} from './post.ts';
 export { type LabDeps, type LabPage, runLab } from './run.ts';
 export { enterSandbox, furnishSandbox, missingForSandbox, sandboxState } from './sandbox.ts';
 export { NODES, type NodeName } from './topology.ts';

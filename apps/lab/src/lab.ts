@@ -38,6 +38,8 @@ export interface LabOptions {
   readonly self: readonly string[];
   readonly router: 'rookery' | 'bird';
   readonly nodes: 'rookery' | 'frr';
+  /** Configuration of real FRR nodes instead of the post's. */
+  readonly frrConf?: (hostname: string) => string;
 }
 
 /** Namespaces live in the sandbox's own /run, so one prefix serves every lab. */
@@ -121,7 +123,7 @@ export class Lab {
               kubeconfig: cluster.kubeconfigInside,
               nodeName: node.name,
             })
-          : realFrr(place(node.name), frrConfFor(node.name)),
+          : realFrr(place(node.name), (options.frrConf ?? frrConfFor)(node.name)),
       );
     }
     const router =

@@ -43,6 +43,14 @@ protocol device {
 }
 `;
 
+const BFD = `protocol bfd {
+interface "br-lan" {
+interval 300 ms;
+multiplier 3;
+};
+}
+`;
+
 const TEMPLATE = `template bgp metallb {
 local as 64496;
 ipv4 {
@@ -52,6 +60,8 @@ export none;
 }
 `;
 
+const TEMPLATE_WITH_BFD = TEMPLATE.replace('ipv4 {', 'bfd on;\nipv4 {');
+
 const neighbor = (node: NodeName): string => `protocol bgp ${node} from metallb {
 neighbor ${NODES.find((n) => n.name === node)!.address} as ${CLUSTER_ASN};
 }
@@ -59,7 +69,7 @@ neighbor ${NODES.find((n) => n.name === node)!.address} as ${CLUSTER_ASN};
 
 const ALL_NODES = NODES.map((node) => neighbor(node.name)).join('');
 
-/** bird.conf of the post, stage by stage. */
+/** bird.conf of the post, stage by stage, and with BFD, which the post does without. */
 export const BIRD_CONF = {
   minimal: HEAD + KERNEL4_EXPORT_NONE + KERNEL6,
   device: HEAD + KERNEL4_EXPORT_NONE + KERNEL6 + DEVICE,
@@ -67,6 +77,7 @@ export const BIRD_CONF = {
   allNodes: HEAD + KERNEL4_EXPORT_NONE + KERNEL6 + DEVICE + TEMPLATE + ALL_NODES,
   exportAll: HEAD + KERNEL4_EXPORT_ALL + KERNEL6 + DEVICE + TEMPLATE + ALL_NODES,
   mergePaths: HEAD + KERNEL4_MERGE_PATHS + KERNEL6 + DEVICE + TEMPLATE + ALL_NODES,
+  bfd: HEAD + KERNEL4_MERGE_PATHS + KERNEL6 + DEVICE + BFD + TEMPLATE_WITH_BFD + ALL_NODES,
 } as const;
 
 /** The post's three MetalLB objects, as YAML for kubectl. */
@@ -102,6 +113,29 @@ spec:
   - bgp-pool
   peers:
   - bgp-router-peer
+`;
+
+/** The other half of `BIRD_CONF.bfd`: the post's peer with a profile. */
+export const BFD_MANIFESTS = `apiVersion: metallb.io/v1beta1
+kind: BFDProfile
+metadata:
+  name: fast
+  namespace: metallb
+spec:
+  receiveInterval: 300
+  transmitInterval: 300
+  detectMultiplier: 3
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPPeer
+metadata:
+  name: bgp-router-peer
+  namespace: metallb
+spec:
+  peerAddress: 192.168.1.1
+  peerASN: 64496
+  myASN: 64497
+  bfdProfile: fast
 `;
 
 /** A second pool with its own advertisement, to move the service to and back. */
@@ -249,4 +283,26 @@ exit
 !
 end
 `;
+}
+
+/** The same with BFD as MetalLB renders it. */
+export function frrBfdConfFor(hostname: string): string {
+  return frrConfFor(hostname)
+    .replace(
+      'neighbor 192.168.1.1 timers 0 0\n',
+      (line) => `${line}neighbor 192.168.1.1 bfd\nneighbor 192.168.1.1 bfd profile fast\n`,
+    )
+    .replace(
+      /end\n$/,
+      `bfd
+profile fast
+detect-multiplier 3
+receive-interval 300
+transmit-interval 300
+exit
+exit
+!
+end
+`,
+    );
 }
