@@ -159,7 +159,11 @@ export function addressBytes(address: string): Uint8Array {
   const [head = '', tail = ''] = address.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === '' ? [] : tail.split(':');
-  const words = [...left, ...new Array(8 - left.length - right.length).fill('0'), ...right];
+  const words = [
+    ...left,
+    ...Array.from({ length: 8 - left.length - right.length }, () => '0'),
+    ...right,
+  ];
   return Uint8Array.from(words.flatMap((w) => [parseInt(w, 16) >>> 8, parseInt(w, 16) & 255]));
 }
 

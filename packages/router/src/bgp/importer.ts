@@ -3,6 +3,7 @@
 // react as RFC 7606 says. The per-prefix path makes no object, closure or string.
 
 import {
+  SEGMENT,
   copyAttributeBlock,
   createAttributeScan,
   createNlriBatch,
@@ -14,9 +15,10 @@ import {
   worstFault,
 } from '@rookery/bgp';
 import type { AttributeContext, Negotiated, NlriBatch, WireFault } from '@rookery/bgp';
+import { addressFromBytes, readU32 } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
-import { WireAttributeCache } from '@rookery/rib';
-import type { PrefixStore, RouteAttributes } from '@rookery/rib';
+import { BlockTranscoder, WireAttributeCache } from '@rookery/rib';
+import type { AttributeStore, PrefixStore, RouteAttributes, TranscodeRules } from '@rookery/rib';
 import type { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig } from '../config.ts';
 import type { Engine } from '../engine.ts';
@@ -52,6 +54,7 @@ export type UpdateResult =
 const DONE: UpdateResult = { kind: 'done' };
 /** Outcome in the cache of a block whose routes are withdrawn instead. */
 const REFUSED = -1;
+const MAX_SHELLS = 4096;
 
 export class Importer {
   readonly #options: ImporterOptions;
@@ -64,6 +67,12 @@ export class Importer {
   /** Changes when the meaning of a block does: another epoch is another key. */
   #epoch = 0;
   readonly #watched = new Map<string, () => void>();
+  /** Ordinary blocks go this way; `undefined` when our rules are not ordinary. */
+  readonly #rules: TranscodeRules | undefined;
+  readonly #transcoder = new BlockTranscoder();
+  /** What a route is apart from `bgp`, by next hop; 0: not ordinary. */
+  readonly #shells = new Map<number | string, number>();
+  readonly #attributes: AttributeStore;
   #closed = false;
 
   constructor(options: ImporterOptions) {
@@ -81,9 +90,10 @@ export class Importer {
     };
     const extended = this.#families.get('ipv4')?.extendedNextHop ?? false;
     this.#contexts = { ipv4: { ...context, extendedNextHop: extended }, ipv6: context };
-    const anyTable = options.families[0]?.channel.table;
+    this.#attributes = options.families[0]!.channel.table.attributes;
+    this.#rules = transcodeRulesFor(options);
     this.#cache = new WireAttributeCache({
-      attributes: anyTable!.attributes,
+      attributes: this.#attributes,
       seed: Math.floor(options.engine.random() * 0x7fffffff),
     });
   }
@@ -146,11 +156,13 @@ export class Importer {
   forgetVerdicts(): void {
     this.#epoch++;
     this.#cache.clear();
+    this.#dropShells();
   }
 
   close(): void {
     this.#closed = true;
     this.#cache.clear();
+    this.#dropShells();
     for (const unwatch of this.#watched.values()) unwatch();
     this.#watched.clear();
   }
@@ -216,6 +228,11 @@ export class Importer {
     const { attributes } = target.channel.table;
     if (known > 0) attributes.retain(known);
     if (known !== 0) return known;
+    const transcoded = this.#transcode(block, from, to, target);
+    if (transcoded !== 0) {
+      cache.insert(transcoded);
+      return transcoded;
+    }
     const decoded = decodePathAttributes(block, from, to, this.#contexts[target.family], reach);
     const fault = worstFault(decoded.faults);
     if (fault) {
@@ -238,6 +255,46 @@ export class Importer {
     const number = attributes.intern(outcome.attributes);
     cache.insert(number);
     return number;
+  }
+
+  /** Attributes number of an ordinary block, with a reference; 0: decode it. */
+  #transcode(block: Uint8Array, from: number, to: number, target: ImportFamily): number {
+    const transcoder = this.#transcoder;
+    if (!this.#rules || !transcoder.transcode(block, from, to, this.#rules)) return 0;
+    const shell = this.#shellFor(block, transcoder.nextHopFrom, transcoder.nextHopLength, target);
+    return shell === 0 ? 0 : this.#attributes.internTranscoded(shell, transcoder);
+  }
+
+  #shellFor(block: Uint8Array, at: number, length: number, target: ImportFamily): number {
+    // Sixteen octets are an IPv6 next hop, four an IPv4 one, each for the prefixes of its family.
+    let key: number | string = readU32(block, at);
+    if (length !== 4) {
+      key = '';
+      for (let i = at; i < at + length; i++) key += String.fromCharCode(block[i]!);
+    }
+    const known = this.#shells.get(key);
+    if (known !== undefined) return known;
+    // The import rules decide on a route that differs from the block only in what the transcoder has
+    // checked already.
+    const nextHop = addressFromBytes(block, at, length === 4 ? 4 : 16);
+    const asns = [this.#options.negotiated.peerAs];
+    const asPath = this.#rules!.firstAs === 0 ? [] : [{ type: SEGMENT.asSequence, asns }];
+    const outcome = importRoute({ origin: 0, asPath, nextHop }, this.#situation(target));
+    let shell = 0;
+    if (outcome.kind === 'route') {
+      const { bgp: _bgp, ...rest } = outcome.attributes;
+      shell = this.#attributes.intern(rest);
+      if (outcome.recursive !== undefined) this.#watch(target, outcome.recursive);
+    }
+    // A peer may name very many next hops.
+    if (this.#shells.size >= MAX_SHELLS) this.#dropShells();
+    this.#shells.set(key, shell);
+    return shell;
+  }
+
+  #dropShells(): void {
+    for (const shell of this.#shells.values()) if (shell !== 0) this.#attributes.release(shell);
+    this.#shells.clear();
   }
 
   #withdraw(bytes: Uint8Array, start: number, end: number, family: Family): WireFault | undefined {
@@ -338,6 +395,20 @@ export class Importer {
       },
     });
   }
+}
+
+/** Peers for whom blocks can be judged by their octets: no roles, no confederation, wide AS numbers. */
+function transcodeRulesFor(options: ImporterOptions): TranscodeRules | undefined {
+  const { config, negotiated } = options;
+  const external = config.peerType === 'external';
+  if (!negotiated.as4 || config.localRole !== undefined) return undefined;
+  if (config.confederation !== undefined || config.confederationMember) return undefined;
+  return {
+    internal: !external,
+    defaultLocalPref: config.defaultLocalPref,
+    ownAs: config.localAs,
+    firstAs: external && config.enforceFirstAs ? negotiated.peerAs : 0,
+  };
 }
 
 function withResolution(
