@@ -70,12 +70,17 @@ function endToken(file: string, line: number): Token {
 const SPACE = /[ \t\r\f\v]+/y;
 const LINE_COMMENT = /#[^\n]*/y;
 const INCLUDE_LINE =
-  /[ \t]*include[ \t]*(?:"([^"\n]*)"|'([^'\n]*)')[ \t]*;[ \t]*(?:#[^\n]*)?\r?(?=\n|$)/y;
-const INCLUDE_WORD = /[ \t]*include\b[^\n]*/y;
+  /include[ \t]*(?:"([^"\n]*)"|'([^'\n]*)')[ \t]*;[ \t]*(?:#[^\n]*)?\r?(?=\n|$)/y;
+const INCLUDE_WORD = /include\b[^\n]*/y;
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const QUOTED = /'([A-Za-z0-9_.:-]*)'/y;
 const HEX_NUM = /0x[0-9a-fA-F]+/y;
 const NUM = /[0-9]+/y;
+/** What a number, an address or a byte string may begin with. */
+const NUMBER_START = /[0-9a-fA-Fh:]/;
+const WORD_START = /[A-Za-z_]/;
+const PLAIN_NUM = /[0-9]{1,9}(?![0-9a-fA-F:.x])/y;
+const MAX_NUM = 0xffffffff;
 const IP4 = /[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+/y;
 const IP6 = /(?:[0-9a-fA-F]{0,4}:){2,7}(?:[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[0-9a-fA-F]{0,4})/y;
 const RD =
@@ -86,183 +91,231 @@ const PUNCT = /\[=|=\]|\.\.|!=|!~|<=|>=|&&|\|\||->|else:|[=~<>!+\-*/.,;:()[\]{}?
 
 function lexInto(tokens: Token[], file: string, text: string, context: LexContext): void {
   context.log.addSource(file, text);
-  let at = 0;
-  let line = 1;
-  let lineStart = 0;
-  let lineHasToken = false;
-  const here = (): Position => ({ file, line, column: at - lineStart + 1 });
-  const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0];
-  };
-  const report = (message: string, hint?: string): void =>
-    context.log.add('error', here(), 'lexical', message, hint);
-  const push = (kind: TokenKind, length: number, value: string, num = 0, quoted = false): void => {
-    tokens.push({
-      kind,
-      text: value,
-      value: num,
-      quoted,
-      file,
-      line,
-      column: at - lineStart + 1,
-    });
-    at += length;
-    lineHasToken = true;
-  };
-
-  while (at < text.length) {
-    const c = text[at]!;
-    if (c === '\n') {
-      at++;
-      line++;
-      lineStart = at;
-      lineHasToken = false;
-      continue;
-    }
-    if (!lineHasToken && context.io !== undefined) {
-      const start = at;
-      at = lineStart;
-      const directive = take(INCLUDE_LINE);
-      if (directive !== undefined) {
-        INCLUDE_LINE.lastIndex = lineStart;
-        const match = INCLUDE_LINE.exec(text)!;
-        at = lineStart + directive.search(/["']/) + 1;
-        includeFiles(tokens, match[1] ?? match[2]!, file, here(), context);
-        at = lineStart + directive.length;
-        continue;
-      }
-      const malformed = take(INCLUDE_WORD);
-      if (malformed !== undefined) {
-        at = lineStart + malformed.search(/\S/);
-        report(
-          'Invalid include directive',
-          'write it on a line of its own: include "path or pattern";',
-        );
-        at = lineStart + malformed.length;
-        continue;
-      }
-      at = start;
-    }
-    const space = take(SPACE);
-    if (space !== undefined) {
-      at += space.length;
-      continue;
-    }
-    if (c === '#') {
-      at += take(LINE_COMMENT)!.length;
-      continue;
-    }
-    if (c === '/' && text[at + 1] === '*') {
-      const end = text.indexOf('*/', at + 2);
-      const nested = text.indexOf('/*', at + 2);
-      if (nested >= 0 && (end < 0 || nested < end)) {
-        const start = at;
-        for (const ch of text.slice(at, nested)) {
-          at++;
-          if (ch === '\n') {
-            line++;
-            lineStart = at;
-          }
-        }
-        report('Comment nesting not supported', 'end the outer comment first');
-        at = start;
-        line -= text.slice(start, nested).split('\n').length - 1;
-      }
-      const stop = end < 0 ? text.length : end + 2;
-      if (end < 0) report('Unterminated comment', 'a comment that starts with /* ends with */');
-      for (let i = at; i < stop; i++) {
-        if (text[i] === '\n') {
-          line++;
-          lineStart = i + 1;
-        }
-      }
-      at = stop;
-      continue;
-    }
-    if (c === '"') {
-      const end = text.indexOf('"', at + 1);
-      const newline = text.indexOf('\n', at);
-      if (end < 0 || (newline >= 0 && newline < end)) {
-        report('Unterminated string', 'a string ends with " on the line where it starts');
-        // Most likely only the quote is missing: take the line up to its `;`.
-        const rest = text.slice(at + 1, newline < 0 ? text.length : newline).replace(/;?\s*$/, '');
-        push('text', rest.length + 1, rest);
-        continue;
-      }
-      push('text', end + 1 - at, text.slice(at + 1, end));
-      continue;
-    }
-    if (c === "'") {
-      const quoted = take(QUOTED);
-      if (quoted === undefined) {
-        report('Unterminated symbol', "a quoted name is 'letters, digits, _ . : -'");
-        const newline = text.indexOf('\n', at);
-        at = newline < 0 ? text.length : newline;
-        continue;
-      }
-      push('word', quoted.length, quoted.slice(1, -1), 0, true);
-      continue;
-    }
-    if (lexNumberLike(take, push, report)) continue;
-    const word = take(WORD);
-    if (word !== undefined) {
-      if (word === 'else' && text[at + 4] === ':') push('punct', 5, 'else:');
-      else {
-        if (word.length > 64) report('Symbol too long', 'names have at most 64 characters');
-        push('word', word.length, word);
-      }
-      continue;
-    }
-    const punct = take(PUNCT);
-    if (punct !== undefined) {
-      push('punct', punct.length, punct);
-      continue;
-    }
-    report('Unknown character', `remove ${JSON.stringify(c)}`);
-    at++;
-  }
+  new Scanner(tokens, file, text, context).run();
 }
 
-/** Addresses, route distinguishers, byte strings and numbers; true when one was taken. */
-function lexNumberLike(
-  take: (pattern: RegExp) => string | undefined,
-  push: (kind: TokenKind, length: number, value: string, num?: number) => void,
-  report: (message: string, hint?: string) => void,
-): boolean {
-  const bytes = take(BYTES);
-  if (bytes !== undefined) {
-    push('bytes', bytes.length, bytes.replace(/^hex:/, '').replaceAll(':', '').toLowerCase());
+/** A position in one file, and a method for each kind of thing that may stand there. */
+class Scanner {
+  readonly #tokens: Token[];
+  readonly #file: string;
+  readonly #text: string;
+  readonly #context: LexContext;
+  #at = 0;
+  #line = 1;
+  #lineStart = 0;
+  /** `include` counts only as the first thing on a line. */
+  #lineHasToken = false;
+
+  constructor(tokens: Token[], file: string, text: string, context: LexContext) {
+    this.#tokens = tokens;
+    this.#file = file;
+    this.#text = text;
+    this.#context = context;
+  }
+
+  run(): void {
+    while (this.#at < this.#text.length) {
+      if (!this.#take(this.#text[this.#at]!)) {
+        this.#report('Unknown character', `remove ${JSON.stringify(this.#text[this.#at])}`);
+        this.#at++;
+      }
+    }
+  }
+
+  /** Takes whatever begins with this character. */
+  #take(first: string): boolean {
+    if (first <= ' ') return this.#takeBlank();
+    if (first === '"') return this.#takeString();
+    if (first === "'") return this.#takeQuoted();
+    if (first === 'i' && this.#takeInclude()) return true;
+    if ((first === '#' || first === '/') && this.#takeComment()) return true;
+    if (NUMBER_START.test(first) && this.#takeNumberLike()) return true;
+    if (WORD_START.test(first)) return this.#takeWord();
+    const punct = this.#match(PUNCT);
+    if (punct === undefined) return false;
+    this.#push('punct', punct.length, punct);
     return true;
   }
-  const rd = take(RD);
-  if (rd !== undefined) {
-    push('rd', rd.length, rd);
+
+  /** One line feed, or other white space. */
+  #takeBlank(): boolean {
+    if (this.#text[this.#at] === '\n') {
+      this.#advance(1);
+      return true;
+    }
+    const space = this.#match(SPACE);
+    if (space === undefined) return false;
+    this.#at += space.length;
     return true;
   }
-  const v6 = take(IP6);
-  if (v6 !== undefined) {
-    const address = parseAddress(v6);
-    if (address === undefined) report('Invalid IPv6 address');
-    // `::ffff:1.2.3.4` and 1.2.3.4 are one value in the language.
-    const mapped = address?.startsWith('::ffff:') ? address.slice(7) : undefined;
-    if (mapped?.includes('.')) push('ip4', v6.length, mapped);
-    else push('ip6', v6.length, address ?? '::');
+
+  /** `include "pattern";` on a line of its own, in files. */
+  #takeInclude(): boolean {
+    if (this.#lineHasToken || this.#context.io === undefined) return false;
+    INCLUDE_LINE.lastIndex = this.#at;
+    const match = INCLUDE_LINE.exec(this.#text);
+    if (match !== null) {
+      const start = this.#at;
+      this.#at = start + match[0].search(/["']/) + 1;
+      const at = this.#here();
+      includeFiles(this.#tokens, match[1] ?? match[2]!, this.#file, at, this.#context);
+      this.#at = start + match[0].length;
+      return true;
+    }
+    const malformed = this.#match(INCLUDE_WORD);
+    if (malformed === undefined) return false;
+    this.#report(
+      'Invalid include directive',
+      'write it on a line of its own: include "path or pattern";',
+    );
+    this.#at += malformed.length;
     return true;
   }
-  const v4 = take(IP4);
-  if (v4 !== undefined) {
+
+  #takeComment(): boolean {
+    const comment = this.#match(LINE_COMMENT);
+    if (comment !== undefined) {
+      this.#at += comment.length;
+      return true;
+    }
+    const { length } = this.#text;
+    if (!this.#text.startsWith('/*', this.#at)) return false;
+    const end = this.#text.indexOf('*/', this.#at + 2);
+    const stop = end < 0 ? length : end + 2;
+    if (end < 0) this.#report('Unterminated comment', 'a comment that starts with /* ends with */');
+    const nested = this.#text.indexOf('/*', this.#at + 2);
+    if (nested >= 0 && nested < stop) {
+      this.#advance(nested - this.#at);
+      this.#report('Comment nesting not supported', 'end the outer comment first');
+    }
+    this.#advance(stop - this.#at);
+    return true;
+  }
+
+  #takeString(): boolean {
+    if (this.#text[this.#at] !== '"') return false;
+    const start = this.#at + 1;
+    const end = this.#text.indexOf('"', start);
+    const newline = this.#text.indexOf('\n', start);
+    if (end >= 0 && (newline < 0 || end < newline)) {
+      this.#push('text', end + 2 - start, this.#text.slice(start, end));
+      return true;
+    }
+    this.#report('Unterminated string', 'a string ends with " on the line where it starts');
+    // Most likely only the quote is missing: take the line up to its `;`.
+    const line = this.#text.slice(start, newline < 0 ? this.#text.length : newline);
+    const rest = line.replace(/;?\s*$/, '');
+    this.#push('text', rest.length + 1, rest);
+    return true;
+  }
+
+  #takeQuoted(): boolean {
+    if (this.#text[this.#at] !== "'") return false;
+    const quoted = this.#match(QUOTED);
+    if (quoted !== undefined) {
+      this.#push('word', quoted.length, quoted.slice(1, -1), 0, true);
+      return true;
+    }
+    this.#report('Unterminated symbol', "a quoted name is 'letters, digits, _ . : -'");
+    const newline = this.#text.indexOf('\n', this.#at);
+    this.#at = newline < 0 ? this.#text.length : newline;
+    return true;
+  }
+
+  /** Addresses, route distinguishers, byte strings and numbers. */
+  #takeNumberLike(): boolean {
+    // Nothing but a number is that short, and most numbers are.
+    const plain = this.#match(PLAIN_NUM);
+    if (plain !== undefined) {
+      this.#push('num', plain.length, plain, Number(plain));
+      return true;
+    }
+    const bytes = this.#match(BYTES);
+    if (bytes !== undefined) {
+      const hex = bytes.replace(/^hex:/, '').replaceAll(':', '').toLowerCase();
+      this.#push('bytes', bytes.length, hex);
+      return true;
+    }
+    const rd = this.#match(RD);
+    if (rd !== undefined) {
+      this.#push('rd', rd.length, rd);
+      return true;
+    }
+    return this.#takeAddress() || this.#takeNumber();
+  }
+
+  #takeAddress(): boolean {
+    const v6 = this.#match(IP6);
+    if (v6 !== undefined) {
+      const address = parseAddress(v6);
+      if (address === undefined) this.#report('Invalid IPv6 address');
+      // `::ffff:1.2.3.4` and 1.2.3.4 are one value in the language.
+      const mapped = address?.startsWith('::ffff:') ? address.slice(7) : undefined;
+      if (mapped?.includes('.')) this.#push('ip4', v6.length, mapped);
+      else this.#push('ip6', v6.length, address ?? '::');
+      return true;
+    }
+    const v4 = this.#match(IP4);
+    if (v4 === undefined) return false;
     const address = parseAddress(v4);
-    if (address === undefined) report(`Invalid IPv4 address ${v4}`);
-    push('ip4', v4.length, address ?? '0.0.0.0');
+    if (address === undefined) this.#report(`Invalid IPv4 address ${v4}`);
+    this.#push('ip4', v4.length, address ?? '0.0.0.0');
     return true;
   }
-  const num = take(HEX_NUM) ?? take(NUM);
-  if (num === undefined) return false;
-  const value = Number(num);
-  if (value > 0xffffffff) report('Number out of range', 'numbers go from 0 to 4294967295');
-  push('num', num.length, num, Math.min(value, 0xffffffff));
-  return true;
+
+  #takeNumber(): boolean {
+    const num = this.#match(HEX_NUM) ?? this.#match(NUM);
+    if (num === undefined) return false;
+    const value = Number(num);
+    if (value > MAX_NUM) {
+      this.#report('Number out of range', `numbers go from 0 to ${MAX_NUM}`);
+    }
+    this.#push('num', num.length, num, Math.min(value, MAX_NUM));
+    return true;
+  }
+
+  #takeWord(): boolean {
+    const word = this.#match(WORD);
+    if (word === undefined) return false;
+    if (word === 'else' && this.#text[this.#at + 4] === ':') {
+      this.#push('punct', 5, 'else:');
+      return true;
+    }
+    if (word.length > 64) this.#report('Symbol too long', 'names have at most 64 characters');
+    this.#push('word', word.length, word);
+    return true;
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    return pattern.exec(this.#text)?.[0];
+  }
+
+  #push(kind: TokenKind, length: number, text: string, value = 0, quoted = false): void {
+    this.#tokens.push({ kind, text, value, quoted, ...this.#here() });
+    this.#at += length;
+    this.#lineHasToken = true;
+  }
+
+  #report(message: string, hint?: string): void {
+    this.#context.log.add('error', this.#here(), 'lexical', message, hint);
+  }
+
+  #here(): Position {
+    return { file: this.#file, line: this.#line, column: this.#at - this.#lineStart + 1 };
+  }
+
+  /** Moves over text that may hold line feeds. */
+  #advance(count: number): void {
+    const stop = this.#at + count;
+    for (let i = this.#text.indexOf('\n', this.#at); i >= 0 && i < stop;) {
+      this.#line++;
+      this.#lineStart = i + 1;
+      this.#lineHasToken = false;
+      i = this.#text.indexOf('\n', i + 1);
+    }
+    this.#at = stop;
+  }
 }
 
 function includeFiles(

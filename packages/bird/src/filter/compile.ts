@@ -17,7 +17,7 @@ import { emitBlock } from './emit-statement.ts';
 import { emitTerm } from './emit-term.ts';
 import { demand } from './operand.ts';
 import { LIBRARY } from './library.ts';
-import { EXIT, FilterError, Run } from './runtime.ts';
+import { EXIT, FilterError, Run } from './run.ts';
 import type { PrefixValue, Type } from './types.ts';
 import { Unit } from './unit.ts';
 

@@ -6,7 +6,7 @@ import type { Scope } from '../scope.ts';
 import type { Term } from './ast.ts';
 import { ATTRIBUTES } from './attributes.ts';
 import { LIBRARY } from './library.ts';
-import { EXIT, FilterError, Run } from './runtime.ts';
+import { EXIT, FilterError, Run } from './run.ts';
 import { Unit } from './unit.ts';
 import type { Code } from './unit.ts';
 import { ENUM_CONSTANTS } from './types.ts';
@@ -46,7 +46,7 @@ export function evaluateWith(
 }
 
 /** The value of an expression of constants, as a constant; left as it is when it fails. */
-export function foldCode(unit: Unit, code: Code): Code {
+function foldCode(unit: Unit, code: Code): Code {
   try {
     const value = runCode(unit, code, () => undefined);
     return value === undefined ? code : unit.constant(code.type, value as never);
@@ -54,6 +54,11 @@ export function foldCode(unit: Unit, code: Code): Code {
     if (error instanceof FilterError) return code;
     throw error;
   }
+}
+
+/** Computes now what depends on constants only. */
+export function foldIfConstant(unit: Unit, code: Code, operands: readonly Code[]): Code {
+  return operands.every((operand) => operand.constant !== undefined) ? foldCode(unit, code) : code;
 }
 
 function runCode(unit: Unit, code: Code, print: (text: string) => void): Value {

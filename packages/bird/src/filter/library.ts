@@ -9,6 +9,7 @@ import * as path from './path.ts';
 import { pathMaskMatches } from './path-mask.ts';
 import type { MaskStep, PathMask } from './path-mask.ts';
 import { prefixSetMatches } from './prefix-set.ts';
+import { EXIT, FilterError } from './run.ts';
 import * as runtime from './runtime.ts';
 import type { PrefixValue } from './types.ts';
 
@@ -17,6 +18,7 @@ const NONE: readonly never[] = Object.freeze([]);
 export const LIBRARY = {
   ...runtime,
   ...path,
+  EXIT,
   NONE,
   formatValue,
   pathMaskMatches,
@@ -121,5 +123,5 @@ function flag(value: number | undefined): boolean | undefined {
 function fromHex(text: string, line: number): string {
   const hex = text.replace(/[:\s-]/g, '').toLowerCase();
   if (/^([0-9a-f]{2})*$/.test(hex)) return hex;
-  throw new runtime.FilterError(line, 'Invalid hex string');
+  throw new FilterError(line, 'Invalid hex string');
 }

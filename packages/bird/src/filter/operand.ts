@@ -7,6 +7,7 @@ import type { Token } from '../lexer.ts';
 import type { Term } from './ast.ts';
 import { ATTRIBUTES } from './attributes.ts';
 import { evaluateWith } from './evaluate-with.ts';
+import { ipNumber } from './scalar-text.ts';
 import { ENUM_CONSTANTS, isSetType, typeName } from './types.ts';
 import type { Type } from './types.ts';
 import { wrongArgument } from './unit.ts';
@@ -42,11 +43,6 @@ export function convert(unit: Unit, code: Code, type: Type): Code | undefined {
     return { type, js: `R.ipToQuad(${code.js} ?? "")`, void: false };
   }
   return undefined;
-}
-
-/** The number of a dotted quad. */
-export function ipNumber(text: string): number {
-  return text.split('.').reduce((word, octet) => word * 256 + Number(octet), 0);
 }
 
 /** A constant component of a set; what it names counts as used. */

@@ -1,193 +1,14 @@
-// What compiled filters call: one `Run` per evaluation holds the route being looked at and changes
-// it copy-on-write, so a filter that changes nothing returns the very object it was given.
+// What compiled filters call besides the run itself: conversions, constructors, order, membership,
+// and the guards that end a filter with a reason.
 
-import type { PathAttributes } from '@rookery/bgp';
 import { formatV4, parseWords } from '@rookery/net';
-import type {
-  Dest,
-  FilterEnvironment,
-  KernelAttributes,
-  NetCursor,
-  Nexthop,
-  RouteAttributes,
-  RouteSource,
-  Scope as RouteScope,
-} from '@rookery/rib';
+import type { NetCursor, RouteAttributes, RouteSource } from '@rookery/rib';
 import { addressKey, setHasWord, setHasWords } from './interval-set.ts';
 import type { IntervalSet } from './interval-set.ts';
 import { lastAsn } from './path.ts';
+import { DESTS, EXIT, FilterError, SCOPES, same } from './run.ts';
+import type { Run } from './run.ts';
 import type { LargeCommunity, PrefixValue, Value, WordPair } from './types.ts';
-
-/** A run-time error of a filter; ends the filter, rejects the route. */
-export class FilterError {
-  readonly line: number;
-  readonly text: string;
-  constructor(line: number, text: string) {
-    this.line = line;
-    this.text = text;
-  }
-}
-
-/** Returned (or thrown from within an expression) once a verdict has been given. */
-export const EXIT: { readonly exit: true } = { exit: true };
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** The route under evaluation and everything one evaluation changes. */
-export class Run {
-  readonly net: NetCursor;
-  readonly env: FilterEnvironment;
-  /** Current attributes; `before` until the first change. */
-  a: RouteAttributes;
-  accepted = false;
-  #line = '';
-  #ownTop = false;
-  #ownBgp = false;
-  #ownKernel = false;
-
-  constructor(net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment) {
-    this.net = net;
-    this.a = attributes;
-    this.env = env;
-  }
-
-  print(text: string, newline: boolean): void {
-    this.#line += text;
-    if (newline) this.flush();
-  }
-
-  flush(): void {
-    const text = this.#line;
-    this.#line = '';
-    this.env.print(text);
-  }
-
-  finish(): void {
-    if (this.#line !== '') this.flush();
-  }
-
-  /** Sets or, with undefined, removes a field of the route. */
-  setTop<K extends keyof RouteAttributes>(key: K, value: RouteAttributes[K] | undefined): void {
-    if (same(this.a[key], value)) return;
-    const a = this.#top();
-    if (value === undefined) delete a[key];
-    else a[key] = value;
-  }
-
-  setBgp<K extends keyof PathAttributes>(key: K, value: PathAttributes[K] | undefined): void {
-    const old = this.a.bgp;
-    if (same(old?.[key], value)) return;
-    const a = this.#top();
-    if (!this.#ownBgp) {
-      a.bgp = { ...(old ?? { asPath: [] }) };
-      this.#ownBgp = true;
-    }
-    const bgp = a.bgp as Mutable<PathAttributes>;
-    if (value === undefined) delete (bgp as Partial<Mutable<PathAttributes>>)[key];
-    else bgp[key] = value;
-  }
-
-  setNextHop(value: string | undefined): void {
-    this.setBgp('nextHop', value);
-    this.setBgp('linkLocalNextHop', undefined);
-  }
-
-  setKernel<K extends keyof KernelAttributes>(
-    key: K,
-    value: KernelAttributes[K] | undefined,
-  ): void {
-    const old = this.a.kernel;
-    if (same(old?.[key], value)) return;
-    const a = this.#top();
-    if (!this.#ownKernel) {
-      a.kernel = { ...old };
-      this.#ownKernel = true;
-    }
-    const kernel = a.kernel as Mutable<KernelAttributes>;
-    if (value === undefined) delete kernel[key];
-    else kernel[key] = value;
-  }
-
-  /** RTAX_* metrics. */
-  setMetric(name: string, value: number | boolean | undefined): void {
-    const metrics = { ...this.a.kernel?.metrics };
-    if (value === undefined) delete metrics[name];
-    else metrics[name] = Number(value);
-    this.setKernel('metrics', Object.keys(metrics).length === 0 ? undefined : metrics);
-  }
-
-  setCustom(name: string, value: Value): void {
-    const custom: Record<string, unknown> = { ...this.a.custom };
-    if (value === undefined) delete custom[name];
-    else custom[name] = value;
-    this.setTop('custom', Object.keys(custom).length === 0 ? undefined : custom);
-  }
-
-  setPreference(value: number): void {
-    this.setTop('preference', value & 0xffff);
-  }
-
-  setDest(value: number, line: number): void {
-    const dest = DESTS[value];
-    if (dest === undefined || dest === 'unicast') {
-      throw new FilterError(
-        line,
-        'Destination can be changed only to blackhole, unreachable or prohibit',
-      );
-    }
-    this.setTop('nexthops', []);
-    this.setTop('dest', dest);
-  }
-
-  setScope(value: number, line: number): void {
-    const scope = SCOPES[value];
-    if (scope === undefined) throw new FilterError(line, 'Invalid scope');
-    this.setTop('scope', scope);
-  }
-
-  /** The gateway is looked for on the link of the present next hop. */
-  setGateway(value: string): void {
-    const old = this.a.nexthops[0];
-    const hop: Nexthop = {
-      gateway: value,
-      interface: old?.interface ?? '',
-      ifindex: old?.ifindex ?? 0,
-      ...(old?.onlink === true ? { onlink: true } : {}),
-    };
-    this.setTop('dest', 'unicast');
-    this.setTop('nexthops', [hop]);
-  }
-
-  /** A route through an interface, without a gateway. */
-  setInterface(value: string): void {
-    const known = this.a.nexthops.find((hop) => hop.interface === value);
-    this.setTop('dest', 'unicast');
-    this.setTop('nexthops', [{ interface: value, ifindex: known?.ifindex ?? 0 }]);
-  }
-
-  setWeight(value: number): void {
-    const weight = ((value - 1) & 255) + 1;
-    this.setTop(
-      'nexthops',
-      this.a.nexthops.map((hop) => ({ ...hop, weight })),
-    );
-  }
-
-  setOnlink(value: boolean): void {
-    this.setTop(
-      'nexthops',
-      this.a.nexthops.map(({ onlink: _old, ...hop }) => (value ? { ...hop, onlink: true } : hop)),
-    );
-  }
-
-  #top(): Mutable<RouteAttributes> {
-    if (!this.#ownTop) {
-      this.a = { ...this.a };
-      this.#ownTop = true;
-    }
-    return this.a as Mutable<RouteAttributes>;
-  }
-}
 
 const SOURCES: Readonly<Record<RouteSource, number>> = {
   static: 1,
@@ -201,15 +22,6 @@ const SOURCES: Readonly<Record<RouteSource, number>> = {
   // An extension without a number of its own: its routes come from configuration, as static ones.
   kubernetes: 1,
 };
-const DESTS: readonly (Dest | undefined)[] = [
-  undefined,
-  'unicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-];
-const SCOPES: readonly RouteScope[] = ['host', 'link', 'site', 'organization', 'universe'];
-
 export function sourceOf(a: RouteAttributes): number {
   return SOURCES[a.source];
 }
@@ -295,21 +107,6 @@ function makeWideEc(
     hi: ((type << 24) | (subtype << 16) | (key >>> 16)) >>> 0,
     lo: (((key & 0xffff) << 16) | data) >>> 0,
   };
-}
-
-/** Structural equality of values. */
-export function same(x: unknown, y: unknown): boolean {
-  if (x === y) return true;
-  if (typeof x !== 'object' || typeof y !== 'object' || x === null || y === null) return false;
-  if (ArrayBuffer.isView(x) && ArrayBuffer.isView(y)) {
-    const [p, q] = [x as Float64Array, y as Float64Array];
-    return p.length === q.length && p.every((word, i) => word === q[i]);
-  }
-  const keys = Object.keys(x);
-  if (keys.length !== Object.keys(y).length) return false;
-  return keys.every((key) =>
-    same((x as Record<string, unknown>)[key], (y as Record<string, unknown>)[key]),
-  );
 }
 
 /** Order of values of one type; void sorts first. Negative, zero or positive. */
@@ -399,4 +196,4 @@ export function hasLc(set: IntervalSet, value: LargeCommunity): boolean {
   return setHasWords(set, [value.a, value.b, value.c]);
 }
 
-export { setHasWord };
+export { same, setHasWord };

@@ -45,3 +45,26 @@ export function formatRd(value: WordPair): string {
   if (type === 1) return `${formatV4(key)}:${lo & 0xffff}`;
   return key > 0xffff ? `${key}:${lo & 0xffff}` : `2:${key}:${lo & 0xffff}`;
 }
+
+/** The inverse of `formatRd`, with an optional type in front: `0:asn:n`. */
+export function parseRd(text: string): WordPair {
+  const parts = text.split(':');
+  const data = Number(parts[parts.length - 1]);
+  const key = parts[parts.length - 2]!;
+  if (key.includes('.')) return wideRd(1, ipNumber(key), data);
+  const asn = Number(key);
+  const type = parts.length === 3 ? Number(parts[0]) : asn > 0xffff ? 2 : 0;
+  return type === 0 ? { hi: asn & 0xffff, lo: data >>> 0 } : wideRd(type, asn, data);
+}
+
+function wideRd(type: number, key: number, data: number): WordPair {
+  return {
+    hi: ((type << 16) | (key >>> 16)) >>> 0,
+    lo: (((key & 0xffff) << 16) | (data & 0xffff)) >>> 0,
+  };
+}
+
+/** The number of a dotted quad. */
+export function ipNumber(text: string): number {
+  return text.split('.').reduce((word, octet) => word * 256 + Number(octet), 0);
+}
