@@ -54,8 +54,8 @@ export interface Engine {
   readonly exporters: Set<Exporter>;
   /** Other followers of tables (pipes), treated alike. */
   readonly followers: Set<Task & { readonly pending: boolean }>;
-  /** A BGP instance for one neighbor out of the range of `parent`. */
-  spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void;
+  /** Gives a connection to the dynamic instance for its neighbor, made by `configure` if need be. */
+  spawnBgp(parent: Protocol, configure: () => BgpConfig, accepted: AcceptedFact): void;
   /** A dynamic instance came down for good. */
   forget(protocol: Protocol): void;
   /** Filters that ask this table have to run again. */

@@ -143,10 +143,17 @@ export class ProtocolSet {
     this.start(fresh);
   }
 
-  /** A BGP instance for one neighbor out of the range of `parent`. */
-  spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void {
+  /**
+   * Hands a connection to the instance for this neighbor out of the range of `parent`, which is made
+   * by `configure` when there is none.
+   */
+  spawnBgp(parent: Protocol, configure: () => BgpConfig, accepted: AcceptedFact): void {
     if (!(parent instanceof BgpProtocol)) return;
-    const child = new BgpProtocol(this.#engine, config, parent);
+    const known = this.#childrenOf(parent).find(
+      (child) => child.config.neighborAddress === accepted.remote && child.running,
+    );
+    if (known) return known.accepted(accepted);
+    const child = new BgpProtocol(this.#engine, configure(), parent);
     const at = this.#all.findLastIndex((p) => p === parent || parentOf(p) === parent);
     this.#all.splice(at + 1, 0, child);
     child.initialize();

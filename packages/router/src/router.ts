@@ -359,9 +359,9 @@ export class Router implements Engine {
     timer.set(this.nowMs);
   }
 
-  /** A BGP instance for one neighbor out of the range of `parent`. */
-  spawnBgp(parent: Protocol, config: BgpConfig, accepted: AcceptedFact): void {
-    if (!this.#stopping) this.#set.spawnBgp(parent, config, accepted);
+  /** Gives a connection to the dynamic instance for its neighbor, old or new. */
+  spawnBgp(parent: Protocol, configure: () => BgpConfig, accepted: AcceptedFact): void {
+    if (!this.#stopping) this.#set.spawnBgp(parent, configure, accepted);
   }
 
   /** A dynamic instance came down for good. */

@@ -400,19 +400,31 @@ test('BFD: the session goes down with it at once', () => {
 });
 
 test('a range makes an instance per neighbor, and forgets it with its session', () => {
-  const { neighborAddress: _address, ...range } = bgpConfig('nodes', '', AS.router, {
-    neighborRange: '192.168.1.0/24',
-    passive: true,
-    dynamicName: 'node',
-  });
-  const { lan, router, node } = pair({
-    router: routerConfig([kernelConfig('ipv4', ALL), deviceConfig(), range], {
+  const rangeOf = (change: Partial<BgpConfig>): RouterConfig => {
+    const { neighborAddress: _address, ...range } = bgpConfig('nodes', '', AS.router, {
+      neighborRange: '192.168.1.0/24',
+      passive: true,
+      dynamicName: 'node',
+      ...change,
+    });
+    return routerConfig([kernelConfig('ipv4', ALL), deviceConfig(), range], {
       routerId: '192.168.1.1',
-    }),
-  });
+    });
+  };
+  const { lan, router, node } = pair({ router: rangeOf({}) });
   lan.until(() => has(router, '192.168.2.1/32'), 30_000, 'route');
   const names = (): string[] => router.router.view.protocols().map((p) => p.name);
   assert.deepEqual(names(), ['kernel4', 'device1', 'nodes', 'node1']);
+  // The same neighbor calls again while its old session looks alive.
+  node.powerOff();
+  lan.advance(10_000);
+  node.boot();
+  lan.until(() => isUp(node, 'peer'), 60_000, 'session after power loss');
+  lan.advance(10_000);
+  assert.deepEqual(names(), ['kernel4', 'device1', 'nodes', 'node1']);
+  assert.ok(has(router, '192.168.2.1/32'));
+  router.configure(rangeOf({ description: 'the nodes' }));
+  assert.ok(isUp(router, 'node1'), 'a change of the range is absorbed by its instances');
   node.kill();
   lan.advance(100);
   assert.deepEqual(names(), ['kernel4', 'device1', 'nodes']);

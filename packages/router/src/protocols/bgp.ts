@@ -561,11 +561,12 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #spawn(fact: AcceptedFact): void {
-    this.#dynamicCount++;
     const { dynamicName, dynamicNameDigits } = this.config;
-    const name = `${dynamicName}${String(this.#dynamicCount).padStart(dynamicNameDigits, '0')}`;
-    const child = derivedConfig(this.config, name, fact.remote);
-    this.engine.spawnBgp(this, child, fact);
+    const configure = (): BgpConfig => {
+      const number = String(++this.#dynamicCount).padStart(dynamicNameDigits, '0');
+      return derivedConfig(this.config, `${dynamicName}${number}`, fact.remote);
+    };
+    this.engine.spawnBgp(this, configure, fact);
   }
 
   // Connections and channels
