@@ -3,14 +3,16 @@
 // a small cache keeps the recent ones. A full table has about 130,000 distinct sets: as objects they
 // would cost more memory than all its prefixes. Numbers start at 1; 0 means "no attributes".
 
-import { AttributeCodec, HAS, NOT_ENCODABLE, endOfHead } from './attribute-codec.ts';
+import { AttributeCodec, HAS, NOT_ENCODABLE, SOURCES, endOfHead } from './attribute-codec.ts';
 import { AttributeFacts } from './attribute-facts.ts';
-import { encodeBlock, encodeBlockNextHop, rewriteBlock } from './block-export.ts';
+import { encodeBlock, encodeBlockNextHop, isPlainBlock, rewriteBlock } from './block-export.ts';
 import type { ExportRewrite } from './block-export.ts';
 import type { BlockTranscoder } from './block-transcode.ts';
 import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
 import { growInt32, growUint32, nextCapacity } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
+
+const BGP_SOURCE = SOURCES.indexOf('bgp');
 
 export interface AttributeStoreOptions {
   /** Randomises the hash so that a peer cannot choose colliding attributes. */
@@ -40,6 +42,10 @@ export class AttributeStore {
   readonly #pinned = new Map<number, { readonly key: string; readonly value: RouteAttributes }>();
   readonly #pinnedByKey = new Map<string, number>();
   #scratch = new Uint8Array(4096);
+  /** Octets [from, to) that `#locate` found. */
+  #located: Uint8Array = this.#scratch;
+  #from = 0;
+  #to = 0;
   /** Hash of what `#find` was asked last. */
   #hash = 0;
   readonly #cachedNumbers: Int32Array;
@@ -123,28 +129,64 @@ export class AttributeStore {
     return created;
   }
 
-  /**
-   * Writes the path attributes of `n` for a four-octet speaker, without MP_REACH_NLRI, into `out`;
-   * returns the offset behind them, -1 when the bgp package must encode them. `classic`: with
-   * NEXT_HOP.
-   */
-  encodeWire(n: number, classic: boolean, out: Uint8Array, at: number): number {
+  /** True when nothing in the attributes of `n` can forbid telling them; see `isPlainBlock`. */
+  isPlain(n: number): boolean {
     const octets = this.#lengths[n]!;
-    if (octets < 0) return -1;
+    if (octets < 0) return false;
     const page = this.#arena.pageOf(this.#addresses[n]!);
     const from = this.#arena.offsetOf(this.#addresses[n]!);
-    if ((page[from + 2]! & HAS.bgp) === 0) return -1;
-    return encodeBlock(page, from, from + octets, classic, out, at);
+    return isPlainBlock(page, from, from + octets);
   }
 
-  /** Writes the next hop for MP_REACH_NLRI; returns the offset behind it, -1 when there is none. */
-  encodeWireNextHop(n: number, out: Uint8Array, at: number): number {
+  /** True for a route that came by BGP. */
+  isLearned(n: number): boolean {
+    return this.facts.source[n] === BGP_SOURCE;
+  }
+
+  /**
+   * Writes the path attributes of `n`, as they are or rewritten, for a four-octet speaker and without
+   * MP_REACH_NLRI, into `out`; returns the offset behind them, -1 when the bgp package must encode
+   * them (so always when `change` is undefined). `classic`: with NEXT_HOP.
+   */
+  encodeWire(
+    n: number,
+    classic: boolean,
+    out: Uint8Array,
+    at: number,
+    change: ExportRewrite | 'as is' | undefined,
+  ): number {
+    if (!this.#locate(n, change)) return -1;
+    return encodeBlock(this.#located, this.#from, this.#to, classic, out, at);
+  }
+
+  /** Writes the next hop for MP_REACH_NLRI likewise; -1 when there is none or see `encodeWire`. */
+  encodeWireNextHop(
+    n: number,
+    out: Uint8Array,
+    at: number,
+    change: ExportRewrite | 'as is' | undefined,
+  ): number {
+    if (!this.#locate(n, change)) return -1;
+    return encodeBlockNextHop(this.#located, this.#from, this.#to, out, at);
+  }
+
+  /** Points `#located` at the octets of `n`, rewritten in the scratch space where that is asked. */
+  #locate(n: number, change: ExportRewrite | 'as is' | undefined): boolean {
     const octets = this.#lengths[n]!;
-    if (octets < 0) return -1;
+    if (octets < 0 || change === undefined) return false;
     const page = this.#arena.pageOf(this.#addresses[n]!);
     const from = this.#arena.offsetOf(this.#addresses[n]!);
-    if ((page[from + 2]! & HAS.bgp) === 0) return -1;
-    return encodeBlockNextHop(page, from, from + octets, out, at);
+    if ((page[from + 2]! & HAS.bgp) === 0) return false;
+    this.#located = page;
+    this.#from = from;
+    this.#to = from + octets;
+    if (change === 'as is') return true;
+    const scratch = this.#room(octets + 64);
+    const length = rewriteBlock(page, from, from + octets, change, scratch);
+    this.#located = scratch;
+    this.#from = 0;
+    this.#to = length;
+    return length >= 0;
   }
 
   retain(n: number): void {

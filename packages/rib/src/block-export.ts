@@ -2,7 +2,7 @@
 // an object: the ordinary changes of an export (RFC 4271 §5.1: our AS in front, next hop, MED,
 // LOCAL_PREF). Attributes that are unusual in any respect are left to the caller's rules for objects.
 
-import { PART, endOfHead } from './attribute-codec.ts';
+import { HAS, PART, endOfHead } from './attribute-codec.ts';
 import { hasReserved } from './block-transcode.ts';
 
 /** What becomes of a route that was learned from an external peer and accepted unchanged. */
@@ -41,6 +41,7 @@ export function rewriteBlock(
   const head = endOfHead(bytes, from);
   let end = copy(bytes, from, head, out, 0);
   let localPref = false;
+  let mandatory = 0;
   let own = false;
   for (let at = head; at < to;) {
     const type = bytes[at]!;
@@ -51,6 +52,7 @@ export function rewriteBlock(
         if (end < 0) return -1;
         break;
       case PART.nextHop:
+        mandatory++;
         own =
           rewrite.nextHop !== undefined && !isThirdParty(bytes, from, at, rewrite.keepInterface);
         end = own
@@ -69,6 +71,9 @@ export function rewriteBlock(
         end = copy(bytes, at, next, out, end);
         break;
       case PART.origin:
+        mandatory++;
+        end = copy(bytes, at, next, out, end);
+        break;
       case PART.atomicAggregate:
       case PART.aggregator:
       case PART.extendedCommunities:
@@ -80,12 +85,28 @@ export function rewriteBlock(
     }
     at = next;
   }
+  if (mandatory !== 2) return -1;
   // RFC 4271 §5.1.5: an internal peer is always told one; which, is the caller's rule.
   if (rewrite.keepLocalPref && !localPref) return -1;
   if (own && rewrite.linkLocalNextHop) {
     end = putAddress(PART.linkLocalNextHop, rewrite.linkLocalNextHop, out, end);
   }
   return end;
+}
+
+/**
+ * True when nothing in bytes[from, to) can forbid telling the route to an external or internal
+ * peer: no well-known community, no ONLY_TO_CUSTOMER, not kept past a restart.
+ */
+export function isPlainBlock(bytes: Uint8Array, from: number, to: number): boolean {
+  if ((bytes[from + 2]! & (HAS.llgrStale | HAS.bgp)) !== HAS.bgp) return false;
+  for (let part = endOfHead(bytes, from); part < to;) {
+    const next = part + 3 + ((bytes[part + 1]! << 8) | bytes[part + 2]!);
+    if (bytes[part] === PART.otc) return false;
+    if (bytes[part] === PART.communities && hasReserved(bytes, part + 3, next)) return false;
+    part = next;
+  }
+  return true;
 }
 
 /**

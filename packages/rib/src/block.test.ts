@@ -244,6 +244,19 @@ describe('export by octets', () => {
         const out = store.rewrite(n, rewrite);
         if (out === 0) return;
         taken++;
+        // Rewritten on the way to the wire, or before: the same octets.
+        const wires = [new Uint8Array(4096), new Uint8Array(4096)] as const;
+        const ends = [
+          store.encodeWire(n, !wide, wires[0], 0, rewrite),
+          store.encodeWire(out, !wide, wires[1], 0, 'as is'),
+        ];
+        assert.equal(ends[0], ends[1]);
+        assert.deepEqual(wires[0], wires[1]);
+        assert.equal(
+          store.encodeWireNextHop(n, wires[0], 0, rewrite),
+          store.encodeWireNextHop(out, wires[1], 0, 'as is'),
+        );
+        assert.deepEqual(wires[0], wires[1]);
         const third = bgp.nextHop === '192.0.2.1' && rewrite.keepInterface === 'eth0';
         const { med, localPref, nextHop, ...rest } = bgp;
         const own = wide
@@ -278,19 +291,35 @@ describe('export by octets', () => {
         const store = new AttributeStore();
         const n = store.intern({ ...SHELL, bgp: told });
         const out = new Uint8Array(8192);
-        const end = store.encodeWire(n, !wide, out, 3);
+        const end = store.encodeWire(n, !wide, out, 3, 'as is');
         if (end < 0) return;
         taken++;
         assert.deepEqual(
           out.slice(3, end),
           encodePathAttributes(told, { as4: true, nextHop: !wide }),
         );
-        const hop = store.encodeWireNextHop(n, out, 1);
+        const hop = store.encodeWireNextHop(n, out, 1, 'as is');
         assert.deepEqual(out.slice(1, hop), encodeMpNextHop(told.nextHop!, told.linkLocalNextHop));
       }),
       { numRuns: 200 },
     );
     assert.ok(taken > 100, `${taken} taken`);
+  });
+
+  test('well-known communities, OTC and staleness make attributes not plain', () => {
+    const store = new AttributeStore();
+    const bgp: PathAttributes = { asPath: [], communities: [0xfffeffff, 1] };
+    const out = new Uint8Array(99);
+    const plain = (route: RouteAttributes): boolean => store.isPlain(store.intern(route));
+    assert.equal(plain({ ...SHELL, bgp }), true);
+    assert.equal(plain(SHELL), false);
+    assert.equal(plain({ ...SHELL, bgp, llgrStale: true }), false);
+    assert.equal(plain({ ...SHELL, bgp: { ...bgp, otc: 1 } }), false);
+    assert.equal(plain({ ...SHELL, bgp: { ...bgp, communities: [1, 0xffff029a] } }), false);
+    assert.equal(plain({ ...SHELL, bgp, custom: { a: 1 } }), false);
+    assert.equal(store.isLearned(store.intern({ ...SHELL, bgp })), true);
+    assert.equal(store.isLearned(store.intern({ ...SHELL, bgp, source: 'static' })), false);
+    assert.equal(store.encodeWire(store.intern({ ...SHELL, bgp }), true, out, 0, undefined), -1);
   });
 
   test('a path of 255 numbers is for the caller', () => {
@@ -308,6 +337,8 @@ describe('export by octets', () => {
     assert.equal(store.rewrite(n, keep), 0);
     assert.notEqual(store.rewrite(n, { ...keep, prependAs: 0 }), 0);
     assert.equal(store.rewrite(store.intern(SHELL), keep), 0);
-    assert.equal(store.encodeWire(store.intern(SHELL), true, new Uint8Array(99), 0), -1);
+    const bare = store.intern({ ...SHELL, bgp: { asPath: [], nextHop: '192.0.2.1' } });
+    assert.equal(store.rewrite(bare, keep), 0);
+    assert.equal(store.encodeWire(store.intern(SHELL), true, new Uint8Array(99), 0, 'as is'), -1);
   });
 });

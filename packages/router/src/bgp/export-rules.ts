@@ -4,9 +4,9 @@
 
 import { SEGMENT, prependAs } from '@rookery/bgp';
 import type { AsPathSegment, PathAttributes } from '@rookery/bgp';
-import { familyOf, isLinkLocal } from '@rookery/net';
+import { addressToBytes, familyOf, isLinkLocal } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
-import type { RouteAttributes } from '@rookery/rib';
+import type { ExportRewrite, RouteAttributes } from '@rookery/rib';
 import type { BgpConfig, NextHopScope } from '../config.ts';
 
 /** What the rules look at; peers for whom all of this is equal form a group. */
@@ -116,6 +116,29 @@ export function exportedRoute(
     ...otcFor(bgp, rules),
   };
   return { ...accepted, bgp: out };
+}
+
+/**
+ * `exportedRoute` for an ordinary route of an external peer that the policy left as it was, as an
+ * order to the attribute store, which carries it out on octets; `undefined` when these rules need
+ * more than that.
+ */
+export function rewriteFor(rules: ExportRules): ExportRewrite | undefined {
+  if (rules.confederation !== undefined || rules.confederationMember) return undefined;
+  if (rules.localRole !== undefined) return undefined;
+  const external = rules.peerType === 'external';
+  const self = applies(rules.nextHopSelf, SOURCE_CLASS.external);
+  const keep = !self && (!external || applies(rules.nextHopKeep, SOURCE_CLASS.external));
+  if (!keep && rules.ownNextHop === undefined) return undefined;
+  const { ownNextHop, ownLinkLocal } = rules;
+  return {
+    prependAs: external && !rules.rsClient ? rules.localAs : 0,
+    keepMed: !external || rules.allowBgpMed || rules.rsClient,
+    keepLocalPref: !external || rules.allowBgpLocalPref,
+    nextHop: keep ? undefined : addressToBytes(ownNextHop!),
+    linkLocalNextHop: keep || ownLinkLocal === undefined ? undefined : addressToBytes(ownLinkLocal),
+    keepInterface: self ? undefined : rules.interface,
+  };
 }
 
 function pathFor(path: readonly AsPathSegment[], rules: ExportRules): readonly AsPathSegment[] {

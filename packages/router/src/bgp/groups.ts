@@ -15,7 +15,13 @@ import {
 import type { PathAttributes } from '@rookery/bgp';
 import type { Family, IpAddress } from '@rookery/net';
 import { UpdateGroup } from '@rookery/rib';
-import type { AttributeEncoder, AttributeStore, GroupMember, Policy } from '@rookery/rib';
+import type {
+  AttributeEncoder,
+  AttributeStore,
+  ExportRewrite,
+  GroupMember,
+  Policy,
+} from '@rookery/rib';
 import type { BgpChannelConfig, NextHopScope } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { Exporter } from '../exporter.ts';
@@ -23,7 +29,7 @@ import type { ExportCounters, ExportEvent, ExportSink, PathSink } from '../expor
 import type { Channel } from '../channel.ts';
 import { policyContextFor } from '../channel.ts';
 import type { Protocol } from '../protocol.ts';
-import { SOURCE_CLASS, exportedRoute, refusesExport } from './export-rules.ts';
+import { SOURCE_CLASS, exportedRoute, refusesExport, rewriteFor } from './export-rules.ts';
 import type { ExportRules, SourceClass } from './export-rules.ts';
 
 /** One session's side of a group. */
@@ -176,6 +182,8 @@ export class BgpGroup implements ExportSink, PathSink {
   readonly #engine: Engine;
   readonly #attributes: AttributeStore;
   #rules: ExportRules;
+  /** The same rules for ordinary routes of external peers, by octets. */
+  #rewrite: ExportRewrite | undefined;
   #needs: GroupNeeds;
   readonly #table: Channel['table'];
   readonly #family: Family;
@@ -193,6 +201,7 @@ export class BgpGroup implements ExportSink, PathSink {
     this.number = number;
     this.#engine = engine;
     this.#rules = needs.rules;
+    this.#rewrite = rewriteFor(needs.rules);
     this.#needs = needs;
     this.#family = needs.rules.family;
     this.#table = channel.table;
@@ -315,6 +324,7 @@ export class BgpGroup implements ExportSink, PathSink {
   /** All members changed to these needs: sends what differs. */
   adopt(needs: GroupNeeds): void {
     this.#rules = needs.rules;
+    this.#rewrite = rewriteFor(needs.rules);
     this.#needs = needs;
     this.exporter.replacePolicy(needs.config.exportPolicy, true);
     this.#engine.work.add(this.exporter);
@@ -427,11 +437,18 @@ export class BgpGroup implements ExportSink, PathSink {
 
   #refuses(attributes: number, source: number): boolean {
     const from = this.#classOf(source);
+    // Nothing in it that a rule could look at: no need to decode.
+    if (from === SOURCE_CLASS.external && this.#attributes.isPlain(attributes)) return false;
     return refusesExport(this.#attributes.get(attributes), from, this.#rules);
   }
 
   #transform(accepted: number, before: number, source: number): number {
     const store = this.#attributes;
+    const rewrite = this.#rewrite;
+    if (rewrite && accepted === before && this.#classOf(source) === SOURCE_CLASS.external) {
+      const rewritten = store.rewrite(accepted, rewrite);
+      if (rewritten !== 0) return rewritten;
+    }
     const out = exportedRoute(
       store.get(accepted),
       store.get(before),
@@ -502,8 +519,24 @@ function encoderFor(
     lastBirth = birth;
     return words;
   };
+  let ordered: ExportRules | undefined;
+  let order: ExportRewrite | undefined;
+  // Octets as they are, rewritten by octets on the way, or (undefined) by the rules for objects.
+  const orderFor = (number: number): ExportRewrite | 'as is' | undefined => {
+    if (!late) return 'as is';
+    if (!attributes.isLearned(number)) return undefined;
+    if (ordered !== rules()) {
+      ordered = rules();
+      order = rewriteFor(ordered);
+    }
+    return order;
+  };
   return {
     encode(number, out, at) {
+      if (needs.as4) {
+        const end = attributes.encodeWire(number, classic, out, at, orderFor(number));
+        if (end >= 0) return end <= out.length ? end : -1;
+      }
       const bgp = wordsOf(number);
       if (!bgp) return -1;
       const bytes = encodePathAttributes(bgp, { as4: needs.as4, nextHop: classic });
@@ -513,6 +546,8 @@ function encoderFor(
     },
     encodeNextHop(number, out, at) {
       if (classic) return at;
+      const end = attributes.encodeWireNextHop(number, out, at, orderFor(number));
+      if (end >= 0) return end;
       const bgp = wordsOf(number);
       if (bgp?.nextHop === undefined) return at;
       const bytes = encodeMpNextHop(bgp.nextHop, bgp.linkLocalNextHop);
