@@ -49,6 +49,8 @@ export class KernelProtocol extends Protocol implements ExportSink {
   readonly #aliens = new Map<string, KernelRoute>();
   readonly #learned = new Set<number>();
   readonly #warned = new Set<number>();
+  /** Nets that the kernel refused last time. */
+  readonly #failed = new Set<number>();
   #scanned = false;
   #lastScanMs: number | undefined;
 
@@ -159,7 +161,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       }
       if (!wanted) continue;
       wanted.state = error ? 'absent' : 'present';
-      wanted.error = error;
+      this.#setError(net, wanted, error);
       if (error) this.#explain(net, route, error);
       else this.#warned.delete(net);
       if (wanted.changed) this.#install(net, wanted);
@@ -177,6 +179,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       if (!wanted) return;
       this.#wanted.delete(net);
       this.#warned.delete(net);
+      this.#failed.delete(net);
       if (wanted.state !== 'absent') this.#remove(net, wanted.attributes);
       this.channel.table.attributes.release(wanted.attributes);
       this.channel.table.prefixes.release(net);
@@ -209,13 +212,13 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   /** True when the kernel refused the route last time. */
   hasSyncError(net: number): boolean {
-    return this.#wanted.get(net)?.error !== undefined;
+    return this.#failed.has(net);
   }
 
   view(): ProtocolView {
     const failed: { net: string; message: string }[] = [];
-    for (const [net, { error }] of this.#wanted) {
-      if (error) failed.push({ net: this.#text(net), message: error.message });
+    for (const net of this.#failed) {
+      failed.push({ net: this.#text(net), message: this.#wanted.get(net)?.error?.message ?? '' });
     }
     const kernel: KernelSyncView = {
       kernelTable: this.config.kernelTable,
@@ -252,8 +255,9 @@ export class KernelProtocol extends Protocol implements ExportSink {
     }
     if (event.kind !== 'up' || !isUp(fact)) return;
     // The kernel dropped what pointed to the interface when it went down.
-    for (const [net, wanted] of this.#wanted) {
-      if (!wanted.error || !this.#scanned) continue;
+    for (const net of this.#failed) {
+      const wanted = this.#wanted.get(net);
+      if (!wanted || !this.#scanned) continue;
       const { nexthops } = this.channel.table.attributes.get(wanted.attributes);
       if (nexthops.some((n) => n.ifindex === fact.ifindex)) this.#install(net, wanted);
     }
@@ -273,6 +277,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       this.channel.table.prefixes.release(net);
     }
     this.#wanted.clear();
+    this.#failed.clear();
     return 'flush';
   }
 
@@ -326,7 +331,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (wanted.state === 'pending') return this.trace('packets', `${route.net}: seen`);
     wanted.state = 'present';
     if (sameInKernel(this.#routeOf(net, wanted.attributes), route)) {
-      wanted.error = undefined;
+      this.#setError(net, wanted, undefined);
       return this.trace('packets', `${route.net}: seen`);
     }
     this.trace('packets', `${route.net}: updating`);
@@ -423,6 +428,12 @@ export class KernelProtocol extends Protocol implements ExportSink {
     wanted.state = 'pending';
     this.engine.redirects.noteInstalled(route);
     this.#order({ kind: 'kernelInstall', seq: wanted.seq, route, replace }, net);
+  }
+
+  #setError(net: number, wanted: Wanted, error: PlatformError | undefined): void {
+    wanted.error = error;
+    if (error) this.#failed.add(net);
+    else this.#failed.delete(net);
   }
 
   #remove(net: number, attributes: number): void {
