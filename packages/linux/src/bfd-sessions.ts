@@ -67,7 +67,7 @@ const SINGLE_HOP_TTL = 255;
 /** Long enough for three packets at the idle rate, so that losing one does not matter. */
 const LEAVE_MS = 2500;
 /**
- * How long a neighbor that began a new session may take to be Up again. FRR re-creates a session when
+ * How long a neighbor that begins a new session may take to be Up again. FRR re-creates a session when
  * it learns its source address, right after BGP came up: no failure of the path.
  */
 const REBIRTH_MS = 3000;
@@ -175,30 +175,25 @@ export class BfdSessions {
   }
 
   #step(entry: Entry, event: BfdEvent): void {
-    const before = entry.machine;
-    const { session, actions } = stepBfd(before, event, performance.now(), Math.random);
+    const { session, actions } = stepBfd(entry.machine, event, performance.now(), Math.random);
     entry.machine = session;
     // RFC 5880 §6.8.1: a neighbor that fell silent may count anew.
     if (session.remoteDiscriminator === 0) entry.receivedSequence = undefined;
     for (const action of actions) {
       if (action.kind === 'sendPacket') this.#send(entry, action.packet);
-      else this.#changed(entry, action, before);
+      else this.#changed(entry, action);
     }
     this.#arm(entry);
   }
 
-  #changed(
-    entry: Entry,
-    change: Extract<BfdAction, { kind: 'stateChanged' }>,
-    before: BfdSession,
-  ): void {
+  #changed(entry: Entry, change: Extract<BfdAction, { kind: 'stateChanged' }>): void {
     if (entry.leaving) return;
     const expired = change.diagnostic === DIAGNOSTIC.detectionTimeExpired;
     if (entry.rebirth) {
       if (change.to !== 'Up' && !(change.to === 'Down' && expired)) return;
       clearTimeout(entry.rebirth);
       entry.rebirth = undefined;
-    } else if (isRebirth(change, before, entry.machine)) {
+    } else if (isRebirth(change, entry.machine)) {
       entry.rebirth = setTimeout(() => {
         entry.rebirth = undefined;
         this.#deps.emit([factOf(entry)]);
@@ -366,20 +361,20 @@ export class BfdSessions {
 }
 
 /**
- * Down by a packet of a new session that has nothing to complain about: the neighbor started over,
- * and its packets arrive.
+ * Down by a neighbor that complains about nothing: its packets arrive, and it does not say that ours
+ * do not. FRR ends a session with "neighbor signaled session down", which we never did while Up, and
+ * begins the next one with no diagnostic.
  */
 function isRebirth(
   change: Extract<BfdAction, { kind: 'stateChanged' }>,
-  before: BfdSession,
-  after: BfdSession,
+  session: BfdSession,
 ): boolean {
+  const { none, neighborSignaledDown } = DIAGNOSTIC;
   return (
     change.from === 'Up' &&
-    change.diagnostic === DIAGNOSTIC.neighborSignaledDown &&
+    change.diagnostic === neighborSignaledDown &&
     change.remoteState === 'Down' &&
-    after.remoteDiscriminator !== before.remoteDiscriminator &&
-    after.remoteDiagnostic === DIAGNOSTIC.none
+    (session.remoteDiagnostic === none || session.remoteDiagnostic === neighborSignaledDown)
   );
 }
 
