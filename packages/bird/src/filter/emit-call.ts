@@ -3,7 +3,6 @@
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { Term } from './ast.ts';
-import { ATTRIBUTES } from './attributes.ts';
 import { emitMethodOn } from './emit-method.ts';
 import { NO_ROUTE } from './evaluate-with.ts';
 import { convert, demand, unknownWord } from './operand.ts';
@@ -135,11 +134,8 @@ function countArguments(term: Extract<Term, { kind: 'call' }>, count: number): v
 /** Lists and paths read as empty when absent, but `defined` still tells. */
 function emitDefined(unit: Unit, term: Term): Code {
   const code = unit.emit(unit, term);
-  const attribute = term.kind === 'word' ? ATTRIBUTES.get(term.name) : undefined;
-  if (attribute !== undefined && !attribute.void && code.js === attribute.read) {
-    const raw = /^\((S\.a\.bgp\?\.\w+) \?\? R\.NONE\)$/.exec(attribute.read)?.[1];
-    if (raw !== undefined) return { type: 'bool', js: `(${raw} !== undefined)`, void: false };
-  }
+  const raw = /^\((S\.a\.[^ ]+) \?\? R\.NONE\)$/.exec(code.js)?.[1];
+  if (raw !== undefined) return { type: 'bool', js: `(${raw} !== undefined)`, void: false };
   return { type: 'bool', js: `(${code.js} !== undefined)`, void: false };
 }
 

@@ -105,7 +105,10 @@ function emitWord(unit: Unit, term: Extract<Term, { kind: 'word' }>): Code {
     case 'custom attribute': {
       needRoute(unit, at);
       const key = unit.constant('string', name).js;
-      return { type: symbol.type, js: `S.a.custom?.[${key}]`, void: true };
+      const isList = ['bgppath', 'clist', 'eclist', 'lclist'].includes(symbol.type);
+      const js = `S.a.custom?.[${key}]`;
+      // Lists read as empty when absent, whoever defined the attribute.
+      return { type: symbol.type, js: isList ? `(${js} ?? R.NONE)` : js, void: !isList };
     }
     case 'broken':
       return { type: 'any', js: 'undefined', void: true };
