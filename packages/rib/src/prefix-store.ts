@@ -31,7 +31,7 @@ const GROWTH = 3;
 const NET_BITS = 26;
 const NET_MASK = 2 ** NET_BITS - 1;
 const TAG_MASK = 63;
-/** A slot of the old hash whose net has moved or gone. */
+/** A slot whose net has gone (or moved to the larger hash): probes go on behind it. */
 const TOMBSTONE = -1;
 
 export class PrefixStore {
@@ -54,6 +54,8 @@ export class PrefixStore {
   #slots: Int32Array;
   /** Slots per 2^32: maps a hash to its home, in order, for any number of slots. */
   #ratio: number;
+  /** Slots that are not 0, tombstones included. */
+  #occupied = 0;
   /** The smaller hash that is being emptied into `#slots`, and how far. */
   #oldSlots: Int32Array | undefined = undefined;
   #oldRatio = 0;
@@ -98,7 +100,7 @@ export class PrefixStore {
     for (;;) {
       const entry = slots[i]!;
       if (entry === 0) break;
-      if (entry >>> NET_BITS === tag) {
+      if (entry >>> NET_BITS === tag && entry !== TOMBSTONE) {
         const net = (entry & NET_MASK) - 1;
         if (this.#words[net] === key && this.#lengths[net] === length) return net;
       }
@@ -111,8 +113,9 @@ export class PrefixStore {
     }
     const net = this.#create(length);
     this.#words[net] = key;
-    if (this.#oldSlots === undefined && this.#size <= end * MAX_LOAD) {
+    if (this.#oldSlots === undefined && this.#occupied < end * MAX_LOAD) {
       slots[i] = (tag << NET_BITS) | (net + 1);
+      this.#occupied++;
     } else {
       this.#insert(net, hash);
     }
@@ -329,17 +332,21 @@ export class PrefixStore {
 
   #insert(net: number, hash: number): void {
     if (this.#oldSlots !== undefined) this.#migrate();
-    else if (this.#size > this.#slots.length * MAX_LOAD) this.#startMigration();
+    else if (this.#occupied >= this.#slots.length * MAX_LOAD) this.#startMigration();
     place(this.#slots, this.#ratio, net, hash);
+    this.#occupied++;
   }
 
   #startMigration(): void {
     this.#oldSlots = this.#slots;
     this.#oldRatio = this.#ratio;
     this.#migrated = 0;
-    const slots = this.#oldSlots.length * GROWTH;
+    // Full of tombstones rather than of prefixes: a fresh hash of the same size will do.
+    const growth = this.#size * 2 > this.#occupied ? GROWTH : 1;
+    const slots = this.#oldSlots.length * growth;
     this.#slots = new Int32Array(slots);
     this.#ratio = slots / TWO_32;
+    this.#occupied = 0;
     this.#migrate();
   }
 
@@ -351,6 +358,7 @@ export class PrefixStore {
       if (entry === 0 || entry === TOMBSTONE) continue;
       const net = (entry & NET_MASK) - 1;
       place(this.#slots, this.#ratio, net, this.#hashOf(net));
+      this.#occupied++;
       // Probes of the old hash go on behind it, but must not find it twice.
       old[i] = TOMBSTONE;
     }
@@ -361,11 +369,12 @@ export class PrefixStore {
   #remove(net: number): void {
     const hash = this.#hashOf(net);
     const entry = entryOf(net, hash);
-    if (!this.#unlink(entry, hash) && this.#oldSlots !== undefined) {
-      const old = this.#oldSlots;
-      let i = ((hash >>> 0) * this.#oldRatio) | 0;
-      while (old[i] !== 0 && old[i] !== entry) i = i + 1 === old.length ? 0 : i + 1;
-      if (old[i] === entry) old[i] = TOMBSTONE;
+    const at = slotOf(this.#slots, this.#ratio, entry, hash);
+    if (at >= 0) {
+      this.#vacate(at);
+    } else if (this.#oldSlots !== undefined) {
+      const old = slotOf(this.#oldSlots, this.#oldRatio, entry, hash);
+      if (old >= 0) this.#oldSlots[old] = TOMBSTONE;
     }
     this.#perLength[this.#lengths[net]!]!--;
     this.#lengths[net] = FREE_LENGTH;
@@ -374,31 +383,20 @@ export class PrefixStore {
     this.#size--;
   }
 
-  /** Takes the entry out of the current hash, closing the gap (no tombstones there). */
-  #unlink(entry: number, hash: number): boolean {
+  /** A slot becomes empty where no probe has to go on behind it, else a tombstone. */
+  #vacate(at: number): void {
     const slots = this.#slots;
     const end = slots.length;
-    let gap = ((hash >>> 0) * this.#ratio) | 0;
-    while (slots[gap] !== entry) {
-      if (slots[gap] === 0) return false;
-      gap = gap + 1 === end ? 0 : gap + 1;
+    if (slots[at + 1 === end ? 0 : at + 1] !== 0) {
+      slots[at] = TOMBSTONE;
+      return;
     }
-    let i = gap;
-    for (;;) {
-      i = i + 1 === end ? 0 : i + 1;
-      const other = slots[i]!;
-      if (other === 0) break;
-      const home = ((this.#hashOf((other & NET_MASK) - 1) >>> 0) * this.#ratio) | 0;
-      // The entry may move into the gap only when its home is not between the gap and itself.
-      const fromHome = i >= home ? i - home : i - home + end;
-      const fromGap = i >= gap ? i - gap : i - gap + end;
-      if (fromHome >= fromGap) {
-        slots[gap] = other;
-        gap = i;
-      }
-    }
-    slots[gap] = 0;
-    return true;
+    let i = at;
+    do {
+      slots[i] = 0;
+      this.#occupied--;
+      i = i === 0 ? end - 1 : i - 1;
+    } while (slots[i] === TOMBSTONE);
   }
 
   #hashOf(net: number): number {
@@ -461,6 +459,15 @@ export class PrefixStore {
 
 function entryOf(net: number, hash: number): number {
   return ((hash & TAG_MASK) << NET_BITS) | (net + 1);
+}
+
+/** Index of an entry, -1 when it is not there. */
+function slotOf(slots: Int32Array, ratio: number, entry: number, hash: number): number {
+  const end = slots.length;
+  for (let i = ((hash >>> 0) * ratio) | 0; ; i = i + 1 === end ? 0 : i + 1) {
+    if (slots[i] === entry) return i;
+    if (slots[i] === 0) return -1;
+  }
 }
 
 function place(slots: Int32Array, ratio: number, net: number, hash: number): void {

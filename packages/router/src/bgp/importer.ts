@@ -211,9 +211,6 @@ export class Importer {
     reach: 'classic' | 'mp',
     target: ImportFamily,
   ): number | WireFault {
-    const cache = this.#cache;
-    const context = this.#epoch * 4 + (target.family === 'ipv4' ? 0 : 2) + (reach === 'mp' ? 1 : 0);
-    cache.begin(context);
     let block = bytes;
     let from = start;
     let to = end;
@@ -223,16 +220,17 @@ export class Importer {
       from = 0;
       to = copyAttributeBlock(bytes, start, end, this.#scan, reach, block);
     }
+    // Not worth a place in the cache: interning it again costs no more than a look there.
+    const transcoded = this.#transcode(block, from, to, target);
+    if (transcoded !== 0) return transcoded;
+    const cache = this.#cache;
+    const context = this.#epoch * 4 + (target.family === 'ipv4' ? 0 : 2) + (reach === 'mp' ? 1 : 0);
+    cache.begin(context);
     cache.add(block, from, to);
     const known = cache.find();
     const { attributes } = target.channel.table;
     if (known > 0) attributes.retain(known);
     if (known !== 0) return known;
-    const transcoded = this.#transcode(block, from, to, target);
-    if (transcoded !== 0) {
-      cache.insert(transcoded);
-      return transcoded;
-    }
     const decoded = decodePathAttributes(block, from, to, this.#contexts[target.family], reach);
     const fault = worstFault(decoded.faults);
     if (fault) {
