@@ -4,3 +4,4 @@ export * from './sim-router.ts';
 export * from './virtual-clock.ts';
 export * from './configs.ts';
 export * from './sim-lan.ts';
+export * from './wire-peer.ts';
