@@ -41,6 +41,8 @@ async function bundleEntry(entry: string, name: string): Promise<void> {
     chunkFileNames: `${name}-[name]-[hash].mjs`,
     cleanDir: false,
     sourcemap: true,
+    // A third less to parse: it decides start-up time and idle memory.
+    minify: true,
   });
   await build.close();
 }
