@@ -1,0 +1,44 @@
+// npm run bench -- engine: the router without sockets and kernel. One process, processor time by
+// phase, memory by route. For profiles: node --cpu-prof bench/engine.ts [PREFIXES] [RECEIVERS].
+
+import { EngineLoad, generatorNextHop } from './engine-load.ts';
+import { encodeTable, encodeWithdrawals } from './stream.ts';
+import { createRouteSet } from './table.ts';
+
+const [prefixes = 1_000_000, receivers = 1, generators = 1, kernel = 0, v6 = 0] = process.argv
+  .slice(2)
+  .map(Number);
+const family = v6 ? 'ipv6' : 'ipv4';
+const routes = createRouteSet({ family, count: prefixes, seed: 1 });
+const streams = Array.from({ length: generators }, (_, i) =>
+  encodeTable(routes, i, generatorNextHop(family, i)),
+);
+const withdrawals = encodeWithdrawals(routes, routes.lengths.keys());
+const load = new EngineLoad(family, generators, receivers, kernel > 0);
+globalThis.gc?.();
+const before = process.memoryUsage();
+measure('load', () => {
+  for (const [i, stream] of streams.entries()) load.receive(i, receivers, stream);
+});
+globalThis.gc?.();
+const after = process.memoryUsage();
+const perRoute = (a: number, b: number): string => ((b - a) / prefixes).toFixed(1);
+console.log(
+  `bytes per route: ${perRoute(before.arrayBuffers, after.arrayBuffers)} in typed arrays, ` +
+    `${perRoute(before.heapUsed, after.heapUsed)} on the heap; RSS ${(after.rss / 2 ** 20).toFixed(0)} MiB`,
+);
+measure('withdraw', () => {
+  for (let i = 0; i < generators; i++) load.receive(i, receivers, withdrawals);
+});
+
+function measure(name: string, run: () => void): void {
+  const cpu = process.cpuUsage();
+  run();
+  load.settle();
+  const { user, system } = process.cpuUsage(cpu);
+  const { updates, sends, orders, bytes } = load.counts;
+  console.log(
+    `${name}: ${((user + system) / 1e6).toFixed(3)} s CPU (${(user / 1e6).toFixed(3)} user), ` +
+      `${updates} UPDATEs, ${sends} sends, ${orders} orders, ${bytes} bytes`,
+  );
+}
