@@ -137,10 +137,15 @@ function summarise(narrator: Narrator, figures: Figures): void {
     ['node power-off to last failed request, LAN client', figures.lastFailureMs?.lan],
     ['node power-off to last failed request, beyond the router', figures.lastFailureMs?.wan],
     ['node power-on to back in the kernel', figures.returnMs],
+    ['with BFD: node power-off to route change', figures.bfd?.detectionMs],
+    ['with BFD: ... to last failed request, LAN client', figures.bfd?.lastFailureMs?.lan],
+    ['with BFD: ... to last failed request, beyond the router', figures.bfd?.lastFailureMs?.wan],
+    ['with BFD: node power-on to back in the kernel', figures.bfd?.returnMs],
+    ['with BFD: start of a speaker to its route in the kernel', figures.bfd?.startMs],
   ];
   process.stdout.write('\nMeasured\n');
   for (const [name, ms] of rows) {
-    const value = ms === undefined ? 'not reached' : `${(ms / 1000).toFixed(1)} s`;
+    const value = ms === undefined ? 'not reached' : `${(ms / 1000).toFixed(2)} s`;
     process.stdout.write(`   ${name.padEnd(58)} ${value}\n`);
   }
   process.stdout.write(

@@ -7,6 +7,7 @@ import { check, until, when } from './expect.ts';
 import type { Lab } from './lab.ts';
 import type { Narrator } from './narrator.ts';
 import { BIRD_CONF, MANIFESTS, SECOND_POOL, SERVICE } from './post.ts';
+import { type BfdFigures, fastDetection } from './story-bfd.ts';
 import { NODES, type NodeName } from './topology.ts';
 
 export interface Figures {
@@ -18,12 +19,14 @@ export interface Figures {
   lastFailureMs?: { readonly lan: number; readonly wan: number };
   /** Node power-on to its next hop being back in the router's kernel. */
   returnMs?: number;
+  /** The same with BFD, 300 ms x 3. */
+  bfd?: BfdFigures;
 }
 
 const VIP = '192.168.2.1';
 const SERVICE_KEY = { kind: 'Service', namespace: 'default', name: 'web' } as const;
 
-/** Tells all seven stages. Later stages build on earlier ones, so a failed check does not end it. */
+/** Tells all eight stages. Later stages build on earlier ones, so a failed check does not end it. */
 export async function tellStory(
   lab: Lab,
   narrator: Narrator,
@@ -37,6 +40,7 @@ export async function tellStory(
   await mergePaths(lab, narrator);
   await nodePowerLoss(lab, narrator, figures);
   await annotation(lab, narrator);
+  figures.bfd = await fastDetection(lab, narrator);
   return figures;
 }
 
