@@ -59,6 +59,8 @@ interface Entry {
   rebirth: NodeJS.Timeout | undefined;
   /** The last failure that was logged. */
   trouble: string | undefined;
+  /** The machine as it was last told to the engine. */
+  told: BfdSession | undefined;
 }
 
 /** RFC 5881 §4, RFC 5883 §5. */
@@ -108,8 +110,8 @@ export class BfdSessions {
 
   /** Reports every session with its counters. */
   refresh(): void {
-    const facts = [...this.#entries.values()].filter(isReported).map(factOf);
-    if (facts.length > 0) this.#deps.emit(facts);
+    const entries = [...this.#entries.values()].filter(isReported);
+    if (entries.length > 0) this.#tell(...entries);
   }
 
   /** Tells every neighbor that this is no failure (RFC 5882 §3.2) and closes the sockets. */
@@ -138,11 +140,12 @@ export class BfdSessions {
       leaving: undefined,
       rebirth: undefined,
       trouble: undefined,
+      told: undefined,
     };
     this.#entries.set(key, entry);
     this.#byDiscriminator.set(discriminator, entry);
     this.#listen(entry);
-    this.#deps.emit([factOf(entry)]);
+    this.#tell(entry);
     this.#arm(entry);
   }
 
@@ -154,7 +157,7 @@ export class BfdSessions {
     clearTimeout(entry.leaving);
     entry.leaving = undefined;
     this.#step(entry, { kind: 'enabled' });
-    this.#deps.emit([factOf(entry)]);
+    this.#tell(entry);
   }
 
   /** RFC 5880 §6.8.16: AdminDown for a while, so that the neighbor does not take it for a failure. */
@@ -183,7 +186,13 @@ export class BfdSessions {
       if (action.kind === 'sendPacket') this.#send(entry, action.packet);
       else this.#changed(entry, action);
     }
+    if (isReported(entry) && entry.told && isNews(entry.told, session)) this.#tell(entry);
     this.#arm(entry);
+  }
+
+  #tell(...entries: readonly Entry[]): void {
+    for (const entry of entries) entry.told = entry.machine;
+    this.#deps.emit(entries.map(factOf));
   }
 
   #changed(entry: Entry, change: Extract<BfdAction, { kind: 'stateChanged' }>): void {
@@ -196,11 +205,11 @@ export class BfdSessions {
     } else if (isRebirth(change, entry.machine)) {
       entry.rebirth = setTimeout(() => {
         entry.rebirth = undefined;
-        this.#deps.emit([factOf(entry)]);
+        this.#tell(entry);
       }, REBIRTH_MS);
       return;
     }
-    this.#deps.emit([factOf(entry)]);
+    this.#tell(entry);
   }
 
   #arm(entry: Entry): void {
@@ -380,6 +389,16 @@ function isRebirth(
 
 function isReported(entry: Entry): boolean {
   return !entry.leaving && !entry.rebirth;
+}
+
+/** More than counters: timers in force, or what the neighbor says of itself. */
+function isNews(told: BfdSession, now: BfdSession): boolean {
+  return (
+    told.remoteState !== now.remoteState ||
+    told.remoteDiscriminator !== now.remoteDiscriminator ||
+    transmitIntervalUs(told) !== transmitIntervalUs(now) ||
+    detectionTimeUs(told) !== detectionTimeUs(now)
+  );
 }
 
 function factOf({ request, machine }: Entry): BfdFact {
