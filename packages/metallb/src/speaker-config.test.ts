@@ -95,7 +95,7 @@ test('the post: one session that detects a dead node, listens nowhere and accept
     [session.localAs, session.neighborAs, session.peerType],
     [64497, 64496, 'external'],
   );
-  assert.deepEqual([session.holdTimeSec, session.keepaliveTimeSec], [9, 3]);
+  assert.deepEqual([session.holdTimeSec, session.keepaliveTimeSec], [8, 2]);
   assert.deepEqual([session.passive, session.localPort, session.multihop], [false, 0, undefined]);
   assert.deepEqual([session.gracefulRestart, session.longLivedGracefulRestart], ['aware', 'aware']);
   assert.ok(session.connectRetryTimeSec <= 5);
@@ -245,7 +245,7 @@ test('show running has what MetalLB would have rendered, with the timers in forc
   ]);
   const [instance] = running.instances;
   assert.deepEqual(instance!.networks, { ipv4: ['192.168.2.1/32'], ipv6: [] });
-  assert.deepEqual(instance!.neighbors[0]!.timers, { keepaliveSec: 3, holdSec: 9 });
+  assert.deepEqual(instance!.neighbors[0]!.timers, { keepaliveSec: 2, holdSec: 8 });
   assert.deepEqual(
     running.routeMaps.map((map) => [map.name, map.entries.map((entry) => entry.seq)]),
     [
