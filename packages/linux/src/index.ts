@@ -1,3 +1,5 @@
+export { BfdService } from './bfd-service.ts';
+export type { BfdOrder } from './bfd-sessions.ts';
 export * from './interface-facts.ts';
 export * from './log-format.ts';
 export * from './log-sinks.ts';
