@@ -2,6 +2,7 @@
 // process. With a terminal, `script` of util-linux lends one.
 
 import { spawn } from 'node:child_process';
+import type { Host } from '@rookery/lab';
 
 export const KUBECTL = '/usr/bin/kubectl';
 export const SCRIPT = '/usr/bin/script';
@@ -21,8 +22,11 @@ export interface KubectlWatch {
 export class Kubectl {
   readonly #env: NodeJS.ProcessEnv;
 
-  /** `home` takes kubectl's discovery cache. */
-  constructor(kubeconfig: string, home: string) {
+  readonly #within: readonly string[];
+
+  /** `home` takes kubectl's discovery cache; `host` is where it runs, if not here. */
+  constructor(kubeconfig: string, home: string, host?: Host) {
+    this.#within = host === undefined ? [] : ['ip', 'netns', 'exec', host.namespace];
     this.#env = { ...process.env, KUBECONFIG: kubeconfig, HOME: home, TERM: 'dumb' };
   }
 
@@ -47,7 +51,8 @@ export class Kubectl {
 
   /** Starts a command that does not end by itself. */
   watch(args: readonly string[]): KubectlWatch {
-    const child = spawn(KUBECTL, args, { env: this.#env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [program = '', ...rest] = [...this.#within, KUBECTL, ...args];
+    const child = spawn(program, rest, { env: this.#env, stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     return { output: () => output, end: () => void child.kill() };
@@ -58,7 +63,8 @@ export class Kubectl {
     args: readonly string[],
     input: string | undefined,
   ): Promise<KubectlResult> {
-    const child = spawn(file, args, { env: this.#env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program = '', ...rest] = [...this.#within, file, ...args];
+    const child = spawn(program, rest, { env: this.#env, stdio: ['pipe', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
     let stdout = '';
     let stderr = '';
