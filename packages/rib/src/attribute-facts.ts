@@ -1,5 +1,5 @@
-// What the decision process asks about attributes, as columns indexed by attributes number, so that
-// comparing two paths touches a few numbers and no object. Filled once, when attributes are interned.
+// What the decision process asks about attributes, as rows of numbers by attributes number, so that
+// comparing two paths touches no object. Filled once, when attributes are interned.
 
 import { SEGMENT } from '@rookery/bgp';
 import type { AsPathSegment } from '@rookery/bgp';
@@ -7,7 +7,7 @@ import { parseWords } from '@rookery/net';
 import { SOURCES } from './attribute-codec.ts';
 import type { ExportRewrite } from './block-export.ts';
 import type { BlockTranscoder } from './block-transcode.ts';
-import { growUint16, growUint32, growUint8 } from './columns.ts';
+import { growUint32 } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
 
 export const FACT = {
@@ -24,38 +24,47 @@ export const FACT = {
 /** Ranks after every metric that an IGP gives. */
 const UNKNOWN_METRIC = 0x80000000;
 
+/**
+ * One row of eight words per attributes number, so that a comparison touches one cache line of each
+ * side: flags, source, origin and cluster list length (an octet each, from the lowest); preference
+ * and path length (16 bits each); then one word each.
+ */
+export const ROW = {
+  bits: 0,
+  lengths: 1,
+  localPref: 2,
+  med: 3,
+  igpMetric: 4,
+  neighborAs: 5,
+  originatorId: 6,
+} as const;
+export const ROW_SHIFT = 3;
+
 export class AttributeFacts {
-  /** FACT bits. */
-  flags = new Uint8Array(64);
-  preference = new Uint16Array(64);
-  /** Index into `SOURCES`. */
-  source = new Uint8Array(64);
-  origin = new Uint8Array(64);
-  /** RFC 4271 §9.1.2.2 a: a set counts one, RFC 5065 §5.3: confederation segments none. */
-  pathLength = new Uint16Array(64);
-  clusterLength = new Uint8Array(64);
-  localPref = new Uint32Array(64);
-  med = new Uint32Array(64);
-  igpMetric = new Uint32Array(64);
-  /** Leftmost AS outside confederation segments; 0 when the path is empty or starts with a set. */
-  neighborAs = new Uint32Array(64);
-  originatorId = new Uint32Array(64);
-  /** Rare, therefore no column. */
+  /** Rows; row n begins at n << ROW_SHIFT. */
+  rows = new Uint32Array(64 << ROW_SHIFT);
+  /** Rare, therefore no word. */
   readonly aigp = new Map<number, bigint>();
 
   ensure(capacity: number): void {
-    if (capacity <= this.flags.length) return;
-    this.flags = growUint8(this.flags, capacity);
-    this.preference = growUint16(this.preference, capacity);
-    this.source = growUint8(this.source, capacity);
-    this.origin = growUint8(this.origin, capacity);
-    this.pathLength = growUint16(this.pathLength, capacity);
-    this.clusterLength = growUint8(this.clusterLength, capacity);
-    this.localPref = growUint32(this.localPref, capacity);
-    this.med = growUint32(this.med, capacity);
-    this.igpMetric = growUint32(this.igpMetric, capacity);
-    this.neighborAs = growUint32(this.neighborAs, capacity);
-    this.originatorId = growUint32(this.originatorId, capacity);
+    if (capacity << ROW_SHIFT > this.rows.length) {
+      this.rows = growUint32(this.rows, capacity << ROW_SHIFT);
+    }
+  }
+
+  /** FACT bits. */
+  flagsOf(n: number): number {
+    return this.rows[n << ROW_SHIFT]! & 255;
+  }
+
+  /** Index into `SOURCES`. */
+  sourceOf(n: number): number {
+    return (this.rows[n << ROW_SHIFT]! >>> 8) & 255;
+  }
+
+  /** Leftmost AS outside confederation segments; 0 when the path is empty or starts with a set. */
+  neighborAsOf(n: number): number {
+    return this.rows[(n << ROW_SHIFT) + ROW.neighborAs]!;
   }
 
   set(n: number, attributes: RouteAttributes): void {
@@ -70,68 +79,62 @@ export class AttributeFacts {
       flags |= FACT.aigp;
       this.aigp.set(n, bgp.aigp);
     }
-    this.flags[n] = flags;
-    this.preference[n] = attributes.preference;
-    this.source[n] = SOURCES.indexOf(attributes.source);
-    this.igpMetric[n] = Math.min(igpMetric ?? UNKNOWN_METRIC, 0xffffffff);
+    const { rows } = this;
+    const row = n << ROW_SHIFT;
     // RFC 4271 §5.1.1 makes ORIGIN mandatory; a local route without it ranks as incomplete.
-    this.origin[n] = bgp?.origin ?? 2;
-    this.pathLength[n] = bgp ? pathLengthOf(bgp.asPath) : 0;
-    this.neighborAs[n] = bgp ? neighborAsOf(bgp.asPath) : 0;
-    this.clusterLength[n] = Math.min(bgp?.clusterList?.length ?? 0, 255);
-    this.localPref[n] = bgp?.localPref ?? 0;
-    this.med[n] = bgp?.med ?? 0;
-    this.originatorId[n] =
+    const origin = bgp?.origin ?? 2;
+    const clusters = Math.min(bgp?.clusterList?.length ?? 0, 255);
+    const source = SOURCES.indexOf(attributes.source);
+    rows[row] = flags | (source << 8) | (origin << 16) | (clusters << 24);
+    rows[row + ROW.lengths] = attributes.preference | ((bgp ? pathLengthOf(bgp.asPath) : 0) << 16);
+    rows[row + ROW.localPref] = bgp?.localPref ?? 0;
+    rows[row + ROW.med] = bgp?.med ?? 0;
+    rows[row + ROW.igpMetric] = Math.min(igpMetric ?? UNKNOWN_METRIC, 0xffffffff);
+    rows[row + ROW.neighborAs] = bgp ? neighborAsOf(bgp.asPath) : 0;
+    rows[row + ROW.originatorId] =
       bgp?.originatorId === undefined ? 0 : (parseWords(bgp.originatorId)?.[0] ?? 0);
   }
 
   /** The facts of `shell`, which has no BGP attributes, with those of a transcoded block. */
   setTranscoded(n: number, shell: number, block: BlockTranscoder): void {
     this.copy(n, shell);
-    let flags = this.flags[shell]! | FACT.bgp | FACT.localPref;
-    if (block.hasMed) flags |= FACT.med;
-    this.flags[n] = flags;
-    this.origin[n] = block.origin;
-    this.pathLength[n] = block.pathLength;
-    this.neighborAs[n] = block.neighborAs;
-    this.med[n] = block.med;
-    this.localPref[n] = block.localPref;
+    const { rows } = this;
+    const row = n << ROW_SHIFT;
+    const flags = FACT.bgp | FACT.localPref | (block.hasMed ? FACT.med : 0);
+    rows[row] = (rows[row]! & 0xffff) | flags | (block.origin << 16);
+    rows[row + ROW.lengths] = (rows[row + ROW.lengths]! & 0xffff) | (block.pathLength << 16);
+    rows[row + ROW.localPref] = block.localPref;
+    rows[row + ROW.med] = block.med;
+    rows[row + ROW.neighborAs] = block.neighborAs;
   }
 
   /** The facts of `from` after an export rewrite. */
   setRewritten(n: number, from: number, rewrite: ExportRewrite): void {
     this.copy(n, from);
+    const { rows } = this;
+    const row = n << ROW_SHIFT;
     if (rewrite.prependAs !== 0) {
-      this.pathLength[n] = this.pathLength[from]! + 1;
-      this.neighborAs[n] = rewrite.prependAs;
+      rows[row + ROW.lengths] = rows[row + ROW.lengths]! + 0x10000;
+      rows[row + ROW.neighborAs] = rewrite.prependAs;
     }
     if (!rewrite.keepMed) {
-      this.flags[n] = this.flags[n]! & ~FACT.med;
-      this.med[n] = 0;
+      rows[row] = rows[row]! & ~FACT.med;
+      rows[row + ROW.med] = 0;
     }
     if (!rewrite.keepLocalPref) {
-      this.flags[n] = this.flags[n]! & ~FACT.localPref;
-      this.localPref[n] = 0;
+      rows[row] = rows[row]! & ~FACT.localPref;
+      rows[row + ROW.localPref] = 0;
     }
   }
 
   copy(n: number, from: number): void {
-    this.flags[n] = this.flags[from]!;
-    this.preference[n] = this.preference[from]!;
-    this.source[n] = this.source[from]!;
-    this.origin[n] = this.origin[from]!;
-    this.pathLength[n] = this.pathLength[from]!;
-    this.clusterLength[n] = this.clusterLength[from]!;
-    this.localPref[n] = this.localPref[from]!;
-    this.med[n] = this.med[from]!;
-    this.igpMetric[n] = this.igpMetric[from]!;
-    this.neighborAs[n] = this.neighborAs[from]!;
-    this.originatorId[n] = this.originatorId[from]!;
+    const start = from << ROW_SHIFT;
+    this.rows.copyWithin(n << ROW_SHIFT, start, start + (1 << ROW_SHIFT));
   }
 
   clear(n: number): void {
-    if (this.flags[n]! & FACT.aigp) this.aigp.delete(n);
-    this.flags[n] = 0;
+    if (this.flagsOf(n) & FACT.aigp) this.aigp.delete(n);
+    this.rows[n << ROW_SHIFT] = 0;
   }
 }
 

@@ -140,7 +140,7 @@ export class AttributeStore {
 
   /** True for a route that came by BGP. */
   isLearned(n: number): boolean {
-    return this.facts.source[n] === BGP_SOURCE;
+    return this.facts.sourceOf(n) === BGP_SOURCE;
   }
 
   /**

@@ -4,7 +4,7 @@
 // comparisons matter; it is fixed (source, then path id), never the order of arrival.
 
 import { compareWords } from '@rookery/net';
-import { FACT } from './attribute-facts.ts';
+import { FACT, ROW, ROW_SHIFT } from './attribute-facts.ts';
 import type { AttributeFacts } from './attribute-facts.ts';
 import { PATH_FLAG } from './path-columns.ts';
 import type { PathColumns } from './path-columns.ts';
@@ -61,20 +61,21 @@ export function frrReasonText(reason: DecisionReason): string {
 /** Index in `DECISION_REASONS` of the deciding step: positive when `a` is better, else negative. */
 export function decidePaths(context: DecisionContext, a: number, b: number): number {
   const { paths, facts, sources } = context;
-  const attrsA = paths.attributes[a]!;
-  const attrsB = paths.attributes[b]!;
-  const preference = facts.preference[attrsA]! - facts.preference[attrsB]!;
+  const { rows } = facts;
+  const rowA = paths.attributes[a]! << ROW_SHIFT;
+  const rowB = paths.attributes[b]! << ROW_SHIFT;
+  const preference = (rows[rowA + ROW.lengths]! & 0xffff) - (rows[rowB + ROW.lengths]! & 0xffff);
   if (preference !== 0) return preference > 0 ? STEP.preference : -STEP.preference;
   const sourceA = paths.source[a]!;
   const sourceB = paths.source[b]!;
   const kind = sources.kind[sourceB]! - sources.kind[sourceA]!;
   if (kind !== 0) return kind > 0 ? STEP.protocol : -STEP.protocol;
-  const flagsA = facts.flags[attrsA]!;
-  const flagsB = facts.flags[attrsB]!;
+  const flagsA = rows[rowA]!;
+  const flagsB = rows[rowB]!;
   if (((flagsA ^ flagsB) & FACT.unresolved) !== 0) {
     return flagsB & FACT.unresolved ? STEP.unresolved : -STEP.unresolved;
   }
-  if (sources.address[sourceA]!.length > 0 && sources.address[sourceB]!.length > 0) {
+  if (sources.isPeer[sourceA] === 1 && sources.isPeer[sourceB] === 1) {
     const code = decideBgp(context, a, b);
     if (code !== 0) return code;
   }
@@ -120,10 +121,10 @@ function selectWithinGroups(context: DecisionContext, first: number): number {
 
 function isSuppressed(context: DecisionContext, first: number, path: number): boolean {
   const { paths, facts, sources } = context;
-  const group = facts.neighborAs[paths.attributes[path]!]!;
+  const group = facts.neighborAsOf(paths.attributes[path]!);
   for (let other = first; other !== 0; other = paths.next[other]!) {
     if (other === path || (paths.flags[other]! & PATH_FLAG.filtered) !== 0) continue;
-    if (facts.neighborAs[paths.attributes[other]!] !== group) continue;
+    if (facts.neighborAsOf(paths.attributes[other]!) !== group) continue;
     if (sources.kind[paths.source[other]!] !== sources.kind[paths.source[path]!]) continue;
     if (decidePaths(context, other, path) > 0) return true;
   }
@@ -133,42 +134,47 @@ function isSuppressed(context: DecisionContext, first: number, path: number): bo
 /** The steps between two BGP paths of equal preference; 0 when they are equal to the end. */
 function decideBgp(context: DecisionContext, a: number, b: number): number {
   const { paths, facts, sources } = context;
-  const attrsA = paths.attributes[a]!;
-  const attrsB = paths.attributes[b]!;
-  const flagsA = facts.flags[attrsA]!;
-  const flagsB = facts.flags[attrsB]!;
+  const { rows } = facts;
+  const rowA = paths.attributes[a]! << ROW_SHIFT;
+  const rowB = paths.attributes[b]! << ROW_SHIFT;
+  // FACT bits are the lowest octet.
+  const bitsA = rows[rowA]!;
+  const bitsB = rows[rowB]!;
   const sourceA = paths.source[a]!;
   const sourceB = paths.source[b]!;
   const options = sources.options[sourceA]! | sources.options[sourceB]!;
 
   // RFC 9494 §4.3: least preferred, before everything that BGP compares.
-  if (((flagsA ^ flagsB) & FACT.llgrStale) !== 0) {
-    return flagsB & FACT.llgrStale ? STEP.llgrStale : -STEP.llgrStale;
+  if (((bitsA ^ bitsB) & FACT.llgrStale) !== 0) {
+    return bitsB & FACT.llgrStale ? STEP.llgrStale : -STEP.llgrStale;
   }
   const localPref =
-    (flagsA & FACT.localPref ? facts.localPref[attrsA]! : sources.defaultLocalPref[sourceA]!) -
-    (flagsB & FACT.localPref ? facts.localPref[attrsB]! : sources.defaultLocalPref[sourceB]!);
+    (bitsA & FACT.localPref ? rows[rowA + ROW.localPref]! : sources.defaultLocalPref[sourceA]!) -
+    (bitsB & FACT.localPref ? rows[rowB + ROW.localPref]! : sources.defaultLocalPref[sourceB]!);
   if (localPref !== 0) return localPref > 0 ? STEP.localPref : -STEP.localPref;
-  if (((flagsA | flagsB) & FACT.aigp) !== 0) {
-    const aigp = compareAigp(facts, attrsA, attrsB);
+  if (((bitsA | bitsB) & FACT.aigp) !== 0) {
+    const aigp = compareAigp(facts, paths.attributes[a]!, paths.attributes[b]!);
     if (aigp !== 0) return aigp < 0 ? STEP.aigp : -STEP.aigp;
   }
   if ((options & OPTION.pathMetric) !== 0) {
-    const length = facts.pathLength[attrsA]! - facts.pathLength[attrsB]!;
+    const length = (rows[rowA + ROW.lengths]! >>> 16) - (rows[rowB + ROW.lengths]! >>> 16);
     if (length !== 0) return length < 0 ? STEP.asPathLength : -STEP.asPathLength;
   }
-  const origin = facts.origin[attrsA]! - facts.origin[attrsB]!;
+  const origin = ((bitsA >>> 16) & 255) - ((bitsB >>> 16) & 255);
   if (origin !== 0) return origin < 0 ? STEP.origin : -STEP.origin;
-  if ((options & OPTION.medMetric) !== 0 || facts.neighborAs[attrsA] === facts.neighborAs[attrsB]) {
+  if (
+    (options & OPTION.medMetric) !== 0 ||
+    rows[rowA + ROW.neighborAs] === rows[rowB + ROW.neighborAs]
+  ) {
     const med =
-      (flagsA & FACT.med ? facts.med[attrsA]! : sources.defaultMed[sourceA]!) -
-      (flagsB & FACT.med ? facts.med[attrsB]! : sources.defaultMed[sourceB]!);
+      (bitsA & FACT.med ? rows[rowA + ROW.med]! : sources.defaultMed[sourceA]!) -
+      (bitsB & FACT.med ? rows[rowB + ROW.med]! : sources.defaultMed[sourceB]!);
     if (med !== 0) return med < 0 ? STEP.med : -STEP.med;
   }
   const external = sources.external[sourceA]! - sources.external[sourceB]!;
   if (external !== 0) return external > 0 ? STEP.peerType : -STEP.peerType;
   if ((options & OPTION.igpMetric) !== 0) {
-    const metric = facts.igpMetric[attrsA]! - facts.igpMetric[attrsB]!;
+    const metric = rows[rowA + ROW.igpMetric]! - rows[rowB + ROW.igpMetric]!;
     if (metric !== 0) return metric < 0 ? STEP.igpMetric : -STEP.igpMetric;
   }
   // RFC 5004: among external paths the one that is there stays, whatever the router ids.
@@ -178,10 +184,10 @@ function decideBgp(context: DecisionContext, a: number, b: number): number {
   }
   // RFC 4456 §9: ORIGINATOR_ID stands for the router id, then the shorter CLUSTER_LIST.
   const routerId =
-    (flagsA & FACT.originatorId ? facts.originatorId[attrsA]! : sources.routerId[sourceA]!) -
-    (flagsB & FACT.originatorId ? facts.originatorId[attrsB]! : sources.routerId[sourceB]!);
+    (bitsA & FACT.originatorId ? rows[rowA + ROW.originatorId]! : sources.routerId[sourceA]!) -
+    (bitsB & FACT.originatorId ? rows[rowB + ROW.originatorId]! : sources.routerId[sourceB]!);
   if (routerId !== 0) return routerId < 0 ? STEP.routerId : -STEP.routerId;
-  const clusters = facts.clusterLength[attrsA]! - facts.clusterLength[attrsB]!;
+  const clusters = (bitsA >>> 24) - (bitsB >>> 24);
   if (clusters !== 0) return clusters < 0 ? STEP.clusterLength : -STEP.clusterLength;
   const address = compareWords(sources.address[sourceA]!, sources.address[sourceB]!);
   if (address !== 0) return address < 0 ? STEP.neighborAddress : -STEP.neighborAddress;
@@ -193,9 +199,14 @@ function compareAigp(facts: AttributeFacts, a: number, b: number): number {
   const left = facts.aigp.get(a);
   const right = facts.aigp.get(b);
   if (left === undefined || right === undefined) return left === undefined ? 1 : -1;
-  const sumA = left + BigInt(facts.flags[a]! & FACT.igpMetric ? facts.igpMetric[a]! : 0);
-  const sumB = right + BigInt(facts.flags[b]! & FACT.igpMetric ? facts.igpMetric[b]! : 0);
+  const sumA = left + BigInt(igpMetricOf(facts, a));
+  const sumB = right + BigInt(igpMetricOf(facts, b));
   return sumA === sumB ? 0 : sumA < sumB ? -1 : 1;
+}
+
+function igpMetricOf(facts: AttributeFacts, n: number): number {
+  if ((facts.flagsOf(n) & FACT.igpMetric) === 0) return 0;
+  return facts.rows[(n << ROW_SHIFT) + ROW.igpMetric]!;
 }
 
 const STEP = {

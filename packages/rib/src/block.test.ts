@@ -9,6 +9,7 @@ import {
 } from '@rookery/bgp';
 import type { PathAttributes } from '@rookery/bgp';
 import { addressToBytes } from '@rookery/net';
+import { ROW_SHIFT } from './attribute-facts.ts';
 import { AttributeStore } from './attribute-store.ts';
 import type { ExportRewrite } from './block-export.ts';
 import { BlockTranscoder } from './block-transcode.ts';
@@ -114,20 +115,8 @@ function decode(bytes: Uint8Array, reach: 'classic' | 'mp', internal: boolean) {
 
 /** Facts of a number as plain data. */
 function factsOf(store: AttributeStore, n: number): unknown {
-  const { facts } = store;
-  return [
-    facts.flags[n],
-    facts.preference[n],
-    facts.source[n],
-    facts.origin[n],
-    facts.pathLength[n],
-    facts.clusterLength[n],
-    facts.localPref[n],
-    facts.med[n],
-    facts.igpMetric[n],
-    facts.neighborAs[n],
-    facts.originatorId[n],
-  ];
+  const { rows } = store.facts;
+  return [...rows.subarray(n << ROW_SHIFT, (n + 1) << ROW_SHIFT)];
 }
 
 /** Interns by octets into one store and by object into another: both must say the same. */

@@ -81,7 +81,7 @@ export function compareNexthops(a: Nexthop, b: Nexthop): number {
 
 function isShareable(table: Table, path: number): boolean {
   const n = table.attributesOf(path);
-  if ((table.facts.flags[n]! & FACT.unresolved) !== 0) return false;
+  if ((table.facts.flagsOf(n) & FACT.unresolved) !== 0) return false;
   const attributes = table.attributes.get(n);
   return attributes.dest === 'unicast' && attributes.nexthops.length > 0;
 }

@@ -219,8 +219,10 @@ export class PrefixStore {
   }
 
   wordsOf(net: number): Words {
-    const at = net * this.width;
-    return Array.from(this.#words.subarray(at, at + this.width), (word) => word >>> 0);
+    const words = this.#words;
+    if (this.width === 1) return [words[net]! >>> 0];
+    const at = net * 4;
+    return [words[at]! >>> 0, words[at + 1]! >>> 0, words[at + 2]! >>> 0, words[at + 3]! >>> 0];
   }
 
   textOf(net: number): Prefix {

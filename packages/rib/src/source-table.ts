@@ -53,6 +53,8 @@ export const OPTION = {
   deterministicMed: 4,
   igpMetric: 8,
   preferOlder: 16,
+  /** `defaultMed` is not 0: a path without MED competes in MED. */
+  defaultMed: 32,
 } as const;
 
 export class SourceTable {
@@ -68,6 +70,8 @@ export class SourceTable {
   readonly options: number[] = [0];
   readonly defaultMed: number[] = [0];
   readonly defaultLocalPref: number[] = [0];
+  /** 1 for BGP peers. */
+  readonly isPeer: number[] = [0];
   /** The peer's address; empty for sources that are no BGP peers. */
   readonly address: Words[] = [[]];
 
@@ -95,6 +99,7 @@ export class SourceTable {
     this.options[source] = options ? optionBits(options) : 0;
     this.defaultMed[source] = options?.defaultMed ?? 0;
     this.defaultLocalPref[source] = options?.defaultLocalPref ?? 100;
+    this.isPeer[source] = peer ? 1 : 0;
     this.address[source] = peer ? (parseWords(peer.address) ?? []) : [];
   }
 
@@ -124,6 +129,7 @@ function optionBits(options: BestPathOptions): number {
     (options.medMetric ? OPTION.medMetric : 0) |
     (options.deterministicMed ? OPTION.deterministicMed : 0) |
     (options.igpMetric ? OPTION.igpMetric : 0) |
-    (options.preferOlder ? OPTION.preferOlder : 0)
+    (options.preferOlder ? OPTION.preferOlder : 0) |
+    (options.defaultMed === 0 ? 0 : OPTION.defaultMed)
   );
 }

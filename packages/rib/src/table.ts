@@ -112,7 +112,7 @@ export class Table implements DecisionContext {
     flags: number,
   ): number {
     if (net >= this.#first.length) this.#growNets(net);
-    const { paths, facts } = this;
+    const { paths } = this;
     const { next, source: sources } = paths;
     let previous = 0;
     let path = this.#first[net]!;
@@ -133,11 +133,10 @@ export class Table implements DecisionContext {
     paths.flags[path] = flags | epoch;
     if (oldAttributes === attributes && oldFlags === flags) return 0;
     if (oldFlags !== flags) this.#recount(source, oldFlags, flags);
-    const oldFacts = facts.flags[oldAttributes]!;
     this.attributes.retain(attributes);
     paths.attributes[path] = attributes;
     paths.setChanged(path, nowMs);
-    const changes = CHANGE.path | this.#choose(net, path, oldFacts);
+    const changes = CHANGE.path | this.#choose(net, path, oldAttributes);
     this.attributes.release(oldAttributes);
     this.anyChanges.push(net);
     return changes;
@@ -307,14 +306,13 @@ export class Table implements DecisionContext {
     const net = paths.net[path]!;
     const source = paths.source[path]!;
     const attributes = paths.attributes[path]!;
-    const oldFacts = this.facts.flags[attributes]!;
     const next = paths.next[path]!;
     if (previous === 0) this.#first[net] = next;
     else paths.next[previous] = next;
     this.#count(source, paths.flags[path]! & FLAG_MASK, -1);
     let changes = CHANGE.path | CHANGE.removed;
     const best = this.#best[net]!;
-    if (best === path || (oldFacts & FACT.med) !== 0 || this.#needsFullChoice(net, 0)) {
+    if (best === path || this.#needsFullChoice(net, attributes, source)) {
       changes |= this.#setBest(net, selectBest(this, this.#first[net]!), false);
     }
     paths.free(path);
@@ -327,15 +325,15 @@ export class Table implements DecisionContext {
     return changes;
   }
 
-  /** Chooses after `path` was added or replaced; `oldFacts` are the flags it had before. */
-  #choose(net: number, path: number, oldFacts: number): number {
+  /** Chooses after `path` was added or replaced; `before` are the attributes it had, 0 for none. */
+  #choose(net: number, path: number, before: number): number {
     const best = this.#best[net]!;
     const { paths } = this;
     const eligible = (paths.flags[path]! & PATH_FLAG.filtered) === 0;
     if (this.#first[net] === path && paths.next[path] === 0) {
       return this.#setBest(net, eligible ? path : 0, best === path);
     }
-    if (best === path || this.#needsFullChoice(net, oldFacts)) {
+    if (best === path || this.#needsFullChoice(net, before, paths.source[path]!)) {
       return this.#setBest(net, selectBest(this, this.#first[net]!), best === path);
     }
     if (!eligible) return 0;
@@ -343,15 +341,31 @@ export class Table implements DecisionContext {
     return this.#setBest(net, path, false);
   }
 
-  /** MED makes "better than the best" insufficient: a loser can change who wins elsewhere. */
-  #needsFullChoice(net: number, oldFacts: number): boolean {
-    if ((oldFacts & FACT.med) !== 0) return true;
+  /**
+   * Whether being better than the best is not enough. MED counts within a neighbor AS only, so that a
+   * loser may decide who wins elsewhere; peers with different options compare differently. `gone`
+   * are attributes that were among the paths of the net until now, 0 for none, and `goneSource` is
+   * the source that changed.
+   */
+  #needsFullChoice(net: number, gone: number, goneSource: number): boolean {
     const { paths, facts, sources } = this;
-    for (let path = this.#first[net]!; path !== 0; path = paths.next[path]!) {
-      if ((facts.flags[paths.attributes[path]!]! & FACT.med) !== 0) return true;
+    const first = this.#first[net]!;
+    const options = sources.options[goneSource]!;
+    if ((options & OPTION.deterministicMed) !== 0) return true;
+    for (let path = first; path !== 0; path = paths.next[path]!) {
       const source = paths.source[path]!;
-      if (sources.defaultMed[source] !== 0) return true;
-      if ((sources.options[source]! & OPTION.deterministicMed) !== 0) return true;
+      if (sources.options[source] !== options) return true;
+      const attributes = paths.attributes[path]!;
+      const hasMed =
+        (facts.flagsOf(attributes) & FACT.med) !== 0 || (options & OPTION.defaultMed) !== 0;
+      const goneMed = gone !== 0 && (facts.flagsOf(gone) & FACT.med) !== 0;
+      if (!hasMed && !goneMed) continue;
+      const group = facts.neighborAsOf(attributes);
+      if (gone !== 0 && facts.neighborAsOf(gone) === group) return true;
+      if (!hasMed) continue;
+      for (let other = first; other !== 0; other = paths.next[other]!) {
+        if (other !== path && facts.neighborAsOf(paths.attributes[other]!) === group) return true;
+      }
     }
     return false;
   }
