@@ -336,6 +336,7 @@ function bfdOptions(profile: BfdProfile | undefined): BfdInterfaceConfig {
     idleTxIntervalUs: 1_000_000,
     multiplier: profile?.detectMultiplier ?? 3,
     passive: profile?.passiveMode ?? false,
+    minTtl: profile?.minimumTtl ?? 254,
   };
 }
 
