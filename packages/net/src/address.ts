@@ -65,17 +65,22 @@ export function addressFromBytes(bytes: Uint8Array, offset: number, length: 4 | 
 export function parsePrefix(text: string): ParsedPrefix | undefined {
   const parsed = parseCidr(text);
   if (!parsed) return undefined;
-  const masked = maskWords(parsed.words, parsed.length);
-  return masked.every((w, i) => w === parsed.words[i]) ? parsed : undefined;
+  const { words, length } = parsed;
+  for (let i = 0; i < words.length; i++) {
+    const bits = length - i * 32;
+    const host = bits >= 32 ? 0 : bits <= 0 ? 0xffffffff : 0xffffffff >>> bits;
+    if ((words[i]! & host) !== 0) return undefined;
+  }
+  return parsed;
 }
 
 /** Parses "address/length" keeping host bits, as on an interface; `undefined` when malformed. */
 export function parseCidr(text: string): ParsedPrefix | undefined {
   const slash = text.indexOf('/');
-  if (slash < 0 || !/^\d{1,3}$/.test(text.slice(slash + 1))) return undefined;
+  if (slash < 0) return undefined;
+  const length = parseLength(text, slash + 1);
   const words = parseWords(text.slice(0, slash));
-  const length = Number(text.slice(slash + 1));
-  if (!words || length > words.length * 32) return undefined;
+  if (!words || length < 0 || length > words.length * 32) return undefined;
   return { family: words.length === 1 ? 'ipv4' : 'ipv6', words, length };
 }
 
@@ -149,17 +154,40 @@ function readU32(bytes: Uint8Array, at: number): number {
   );
 }
 
-function parseV4(text: string): Words | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (!match) return undefined;
-  let word = 0;
-  for (let i = 1; i <= 4; i++) {
-    const octet = Number(match[i]);
-    // A leading zero is octal to some resolvers and decimal to others, so it is no address.
-    if (octet > 255 || (match[i]!.length > 1 && match[i]![0] === '0')) return undefined;
-    word = ((word << 8) | octet) >>> 0;
+/** One to three digits up to the end of the text, or -1. */
+function parseLength(text: string, from: number): number {
+  if (text.length === from || text.length > from + 3) return -1;
+  let length = 0;
+  for (let i = from; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 48 || code > 57) return -1;
+    length = length * 10 + code - 48;
   }
-  return [word];
+  return length;
+}
+
+function parseV4(text: string): Words | undefined {
+  let word = 0;
+  let octet = 0;
+  let digits = 0;
+  let dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 46) {
+      if (digits === 0 || dots === 3) return undefined;
+      word = (word << 8) | octet;
+      octet = digits = 0;
+      dots++;
+      continue;
+    }
+    // A leading zero is octal to some resolvers and decimal to others, so it is no address.
+    if (code < 48 || code > 57 || (digits > 0 && octet === 0)) return undefined;
+    octet = octet * 10 + code - 48;
+    digits++;
+    if (octet > 255) return undefined;
+  }
+  if (dots !== 3 || digits === 0) return undefined;
+  return [((word << 8) | octet) >>> 0];
 }
 
 function parseV6(text: string): Words | undefined {

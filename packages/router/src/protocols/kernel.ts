@@ -22,35 +22,30 @@ import {
 import { isUp } from '../interfaces.ts';
 import type { InterfaceEvent } from '../interfaces.ts';
 import { Protocol } from '../protocol.ts';
+import { KernelWants, WANT } from './kernel-wants.ts';
 import type { ShutdownReason } from '../protocol.ts';
 import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
 import type { KernelSyncView, ProtocolView } from '../view.ts';
-
-interface Wanted {
-  attributes: number;
-  /** `pending`: an order is under way, and only its outcome tells whether the route is ours. */
-  state: 'absent' | 'pending' | 'present';
-  /** Sequence number of the last order. */
-  seq: number;
-  /** The route changed while the order was under way. */
-  changed: boolean;
-  error: PlatformError | undefined;
-}
 
 export class KernelProtocol extends Protocol implements ExportSink {
   readonly kind = 'kernel';
   declare config: KernelConfig;
   readonly channel: Channel;
   readonly #scanTimer: Timer;
-  readonly #wanted = new Map<number, Wanted>();
-  readonly #pending = new Map<number, { readonly net: number; readonly route: KernelRoute }>();
+  readonly #wants = new KernelWants();
+  /** Net by sequence number of the order. */
+  readonly #pending = new Map<number, number>();
+  /** The last route made, and the attributes that it was made of. */
+  #template: KernelRoute | undefined;
+  #templateOf = 0;
+  #templateBirth = 0;
+  /** The template that was looked at for redirects last. */
+  #noted: KernelRoute | undefined;
   /** Routes of other programs by network and metric, from the last scan and later events. */
   readonly #aliens = new Map<string, KernelRoute>();
   readonly #learned = new Set<number>();
   readonly #warned = new Set<number>();
-  /** Nets that the kernel refused last time. */
-  readonly #failed = new Set<number>();
   #scanned = false;
   #lastScanMs: number | undefined;
 
@@ -110,12 +105,12 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (this.config.learn !== 'off') this.#pruneLearned(seenLearned);
     this.trace('events', `Pruning table ${this.config.channel.table}`);
     this.#scanned = true;
-    for (const [net, wanted] of this.#wanted) {
+    for (const net of this.#wants.nets()) {
       if (seen.has(net)) continue;
-      if (wanted.state === 'pending') continue;
+      if (this.#wants.stateOf(net) === WANT.pending) continue;
       if (this.flags.packets) this.trace('packets', `${this.#text(net)}: installing`);
-      wanted.state = 'absent';
-      this.#install(net, wanted);
+      this.#wants.setState(net, WANT.absent);
+      this.#install(net);
     }
   }
 
@@ -137,9 +132,8 @@ export class KernelProtocol extends Protocol implements ExportSink {
       this.#aliens.delete(key);
       if (this.config.learn !== 'off') this.#unlearn(route);
       const net = this.channel.table.prefixes.findText(route.net);
-      const wanted = this.#wanted.get(net);
       // The place is free: what the kernel refused because of this route can go in now.
-      if (wanted?.error && this.#scanned) this.#install(net, wanted);
+      if (this.#wants.refused.has(net) && this.#scanned) this.#install(net);
       return;
     }
     this.#aliens.set(key, route);
@@ -147,24 +141,23 @@ export class KernelProtocol extends Protocol implements ExportSink {
   }
 
   handleDone(results: Extract<Fact, { readonly kind: 'kernelDone' }>['results']): void {
+    const wants = this.#wants;
     for (const { seq, error } of results) {
-      const pending = this.#pending.get(seq);
-      if (!pending) continue;
+      const net = this.#pending.get(seq);
+      if (net === undefined) continue;
       this.#pending.delete(seq);
-      const { net, route } = pending;
-      const found = this.#wanted.get(net);
-      const wanted = found?.seq === seq ? found : undefined;
+      const wanted = wants.seqOf(net) === seq;
       if (error) {
         // ESRCH on removal: it is gone already, which is what we wanted.
         if (error.code === 'ESRCH' && !wanted) continue;
         this.engine.log('warning', `Netlink: ${error.message}`);
       }
       if (!wanted) continue;
-      wanted.state = error ? 'absent' : 'present';
-      this.#setError(net, wanted, error);
-      if (error) this.#explain(net, route, error);
-      else this.#warned.delete(net);
-      if (wanted.changed) this.#install(net, wanted);
+      wants.setState(net, error ? WANT.absent : WANT.present);
+      wants.setError(net, error);
+      if (error) this.#explain(net, this.#routeOf(net, wants.attributesOf(net)), error);
+      else if (this.#warned.size > 0) this.#warned.delete(net);
+      if (wants.hasChanged(net)) this.#install(net);
     }
   }
 
@@ -174,55 +167,44 @@ export class KernelProtocol extends Protocol implements ExportSink {
   }
 
   exportRoute(net: number, attributes: number): void {
-    const wanted = this.#wanted.get(net);
-    if (attributes === 0) {
-      if (!wanted) return;
-      this.#wanted.delete(net);
-      this.#warned.delete(net);
-      this.#failed.delete(net);
-      if (wanted.state !== 'absent') this.#remove(net, wanted.attributes);
-      this.channel.table.attributes.release(wanted.attributes);
-      this.channel.table.prefixes.release(net);
-      return;
-    }
+    const wants = this.#wants;
     const { table } = this.channel;
-    table.attributes.retain(attributes);
-    if (wanted) {
-      table.attributes.release(wanted.attributes);
-      wanted.attributes = attributes;
-      if (this.#scanned) this.#install(net, wanted);
+    const before = wants.attributesOf(net);
+    if (attributes === 0) {
+      if (before === 0) return;
+      const state = wants.stateOf(net);
+      wants.drop(net);
+      this.#warned.delete(net);
+      if (state !== WANT.absent) this.#remove(net, before);
+      table.attributes.release(before);
+      table.prefixes.release(net);
       return;
     }
-    const created: Wanted = {
-      attributes,
-      state: 'absent',
-      seq: 0,
-      changed: false,
-      error: undefined,
-    };
-    table.prefixes.retain(net);
-    this.#wanted.set(net, created);
+    table.attributes.retain(attributes);
+    wants.want(net, attributes);
+    if (before === 0) table.prefixes.retain(net);
+    else table.attributes.release(before);
     // Before the first scan nobody knows what is there; the scan installs what is missing.
-    if (this.#scanned) this.#install(net, created);
+    if (this.#scanned) this.#install(net);
   }
 
   exportedAttributes(net: number): number {
-    return this.#wanted.get(net)?.attributes ?? 0;
+    return this.#wants.attributesOf(net);
   }
 
   /** True when the kernel refused the route last time. */
   hasSyncError(net: number): boolean {
-    return this.#failed.has(net);
+    return this.#wants.refused.has(net);
   }
 
   view(): ProtocolView {
     const failed: { net: string; message: string }[] = [];
-    for (const net of this.#failed) {
-      failed.push({ net: this.#text(net), message: this.#wanted.get(net)?.error?.message ?? '' });
+    for (const [net, { message }] of this.#wants.refused) {
+      failed.push({ net: this.#text(net), message });
     }
     const kernel: KernelSyncView = {
       kernelTable: this.config.kernelTable,
-      wanted: this.#wanted.size,
+      wanted: this.#wants.count,
       failed,
       ...(this.#lastScanMs === undefined ? {} : { lastScanMs: this.#lastScanMs }),
     };
@@ -236,10 +218,10 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   /** What we want there and believe to be there, for consoles. */
   *installed(): Iterable<{ readonly route: KernelRoute; readonly attributes: RouteAttributes }> {
-    for (const [net, wanted] of this.#wanted) {
-      if (wanted.state !== 'present') continue;
-      const attributes = this.channel.table.attributes.get(wanted.attributes);
-      yield { route: this.#routeOf(net, wanted.attributes), attributes };
+    for (const net of this.#wants.nets()) {
+      if (this.#wants.stateOf(net) !== WANT.present) continue;
+      const number = this.#wants.attributesOf(net);
+      yield { route: this.#routeOf(net, number), attributes: this.#attributes(number) };
     }
   }
 
@@ -255,11 +237,10 @@ export class KernelProtocol extends Protocol implements ExportSink {
     }
     if (event.kind !== 'up' || !isUp(fact)) return;
     // The kernel dropped what pointed to the interface when it went down.
-    for (const net of this.#failed) {
-      const wanted = this.#wanted.get(net);
-      if (!wanted || !this.#scanned) continue;
-      const { nexthops } = this.channel.table.attributes.get(wanted.attributes);
-      if (nexthops.some((n) => n.ifindex === fact.ifindex)) this.#install(net, wanted);
+    for (const net of Array.from(this.#wants.refused.keys())) {
+      if (!this.#scanned || !this.#wants.has(net)) continue;
+      const { nexthops } = this.#attributes(this.#wants.attributesOf(net));
+      if (nexthops.some((n) => n.ifindex === fact.ifindex)) this.#install(net);
     }
   }
 
@@ -271,13 +252,14 @@ export class KernelProtocol extends Protocol implements ExportSink {
   protected override onShutdown(reason: ShutdownReason): 'flush' {
     const keep = this.config.persist || reason.kind === 'gracefulRestart';
     if (!keep) this.trace('events', 'Flushing kernel routes');
-    for (const [net, wanted] of this.#wanted) {
-      if (!keep && wanted.state !== 'absent') this.#remove(net, wanted.attributes);
-      this.channel.table.attributes.release(wanted.attributes);
-      this.channel.table.prefixes.release(net);
+    const { attributes, prefixes } = this.channel.table;
+    for (const net of this.#wants.nets()) {
+      const number = this.#wants.attributesOf(net);
+      if (!keep && this.#wants.stateOf(net) !== WANT.absent) this.#remove(net, number);
+      attributes.release(number);
+      prefixes.release(net);
     }
-    this.#wanted.clear();
-    this.#failed.clear();
+    this.#wants.clear();
     return 'flush';
   }
 
@@ -312,13 +294,15 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   #compareOwn(route: KernelRoute, seen: Set<number>): void {
     const net = this.channel.table.prefixes.findText(route.net);
-    const wanted = net < 0 ? undefined : this.#wanted.get(net);
-    const metric = wanted
-      ? metricOf(this.family, this.#attributes(wanted.attributes), this.config.metric)
-      : this.config.metric;
+    const wants = this.#wants;
+    const wanted = wants.attributesOf(net);
+    const metric =
+      wanted === 0
+        ? this.config.metric
+        : metricOf(this.family, this.#attributes(wanted), this.config.metric);
     // Another metric is another daemon's or another instance's route.
     if (metric !== route.metric && metric !== 0) return;
-    if (!wanted) {
+    if (wanted === 0) {
       // What a former life left behind may be announced again (RFC 4724 §4.1).
       if (!this.channel.fed || this.engine.recovery.active)
         return this.trace('packets', `${route.net}: ignored`);
@@ -328,14 +312,14 @@ export class KernelProtocol extends Protocol implements ExportSink {
     }
     if (seen.has(net)) return this.trace('packets', `${route.net}: already seen`);
     seen.add(net);
-    if (wanted.state === 'pending') return this.trace('packets', `${route.net}: seen`);
-    wanted.state = 'present';
-    if (sameInKernel(this.#routeOf(net, wanted.attributes), route)) {
-      this.#setError(net, wanted, undefined);
+    if (wants.stateOf(net) === WANT.pending) return this.trace('packets', `${route.net}: seen`);
+    wants.setState(net, WANT.present);
+    if (sameInKernel(this.#routeOf(net, wanted), route)) {
+      wants.setError(net, undefined);
       return this.trace('packets', `${route.net}: seen`);
     }
     this.trace('packets', `${route.net}: updating`);
-    this.#install(net, wanted);
+    this.#install(net);
   }
 
   #inspectAlien(route: KernelRoute, seenLearned: Set<number>): void {
@@ -417,23 +401,20 @@ export class KernelProtocol extends Protocol implements ExportSink {
     }
   }
 
-  #install(net: number, wanted: Wanted): void {
-    wanted.changed = wanted.state === 'pending';
-    if (wanted.changed) return;
-    const route = this.#routeOf(net, wanted.attributes);
+  #install(net: number): void {
+    const wants = this.#wants;
+    const state = wants.stateOf(net);
+    if (state === WANT.pending) return wants.setChanged(net, true);
+    const route = this.#routeOf(net, wants.attributesOf(net));
+    if (this.#template !== this.#noted) {
+      this.#noted = this.#template;
+      this.engine.redirects.noteInstalled(route);
+    }
+    const seq = this.engine.nextId();
+    wants.setPending(net, seq);
     // Replacing is only safe once the route is known to be ours: the kernel would replace a
     // stranger's route of the same metric just as gladly.
-    const replace = wanted.state === 'present';
-    wanted.seq = this.engine.nextId();
-    wanted.state = 'pending';
-    this.engine.redirects.noteInstalled(route);
-    this.#order({ kind: 'kernelInstall', seq: wanted.seq, route, replace }, net);
-  }
-
-  #setError(net: number, wanted: Wanted, error: PlatformError | undefined): void {
-    wanted.error = error;
-    if (error) this.#failed.add(net);
-    else this.#failed.delete(net);
+    this.#order({ kind: 'kernelInstall', seq, route, replace: state === WANT.present }, net);
   }
 
   #remove(net: number, attributes: number): void {
@@ -447,7 +428,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       | { kind: 'kernelRemove'; seq: number; route: KernelRoute },
     net: number,
   ): void {
-    this.#pending.set(order.seq, { net, route: order.route });
+    this.#pending.set(order.seq, net);
     this.engine.order(order);
   }
 
@@ -469,11 +450,18 @@ export class KernelProtocol extends Protocol implements ExportSink {
     return this.channel.table.attributes.get(attributes);
   }
 
+  /** Routes of one attribute set follow each other: all but the prefix is made once. */
   #routeOf(net: number, attributes: number): KernelRoute {
-    return kernelRouteFor(this.family, this.#text(net), this.#attributes(attributes), {
-      table: this.config.kernelTable,
-      metric: this.config.metric,
-    });
+    const birth = this.channel.table.attributes.birthOf(attributes);
+    if (this.#templateOf !== attributes || this.#templateBirth !== birth || !this.#template) {
+      const target = { table: this.config.kernelTable, metric: this.config.metric };
+      const route = this.#attributes(attributes);
+      this.#template = kernelRouteFor(this.family, this.#text(net), route, target);
+      this.#templateOf = attributes;
+      this.#templateBirth = birth;
+      return this.#template;
+    }
+    return { ...this.#template, net: this.#text(net) };
   }
 
   #text(net: number): string {
