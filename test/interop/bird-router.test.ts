@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { BIRD_CONF, Lab, MANIFESTS, NODES, SERVICE, until, when } from '@rookery/lab';
-import { captureOn, kernelNextHops, malformedPackets } from '../support/network.ts';
+import { captureOn, expectAnswer, expectNextHops, malformedPackets } from '../support/network.ts';
 import { insideSandbox, SELF, skipWithout } from '../support/sandbox.ts';
 
 const skip = skipWithout('/usr/sbin/bird', '/usr/bin/tshark', '/usr/bin/tcpdump');
@@ -28,42 +28,40 @@ after(async () => lab?.close());
 test('three speakers are Established and the service is in the kernel', { skip }, async () => {
   await lab.router.start(BIRD_CONF.mergePaths);
   await Promise.all([...lab.nodes.values()].map((node) => node.start()));
-  await nextHops(ALL, 40_000);
+  await expectNextHops(lab, VIP, ALL, 40_000);
   const text = await lab.router.birdc('show protocols');
   assert.equal((text.match(/Established/g) ?? []).length, NODES.length, text);
 });
 
 test('both clients are answered', { skip }, async () => {
   for (const client of [lab.lan, lab.wan]) {
-    const report = await until('an answer', 5000, async () => {
-      const answer = await client.ask(VIP);
-      return answer.answer === undefined ? undefined : answer;
-    });
-    assert.match(report.answer!, /^node[123]$/);
+    assert.match(await expectAnswer(client, VIP), /^node[123]$/);
   }
 });
 
 test('a speaker that ends takes its route along and brings it back', { skip }, async () => {
   const victim = lab.node('node2');
   await victim.stop();
-  await nextHops(
+  await expectNextHops(
+    lab,
+    VIP,
     ALL.filter((address) => address !== '192.168.1.33'),
     5000,
   );
   await victim.start();
-  await nextHops(ALL, 90_000);
+  await expectNextHops(lab, VIP, ALL, 90_000);
 });
 
 test('a BIRD that restarts gets every route again', { skip }, async () => {
   await lab.router.stop();
-  await nextHops([], 5000);
+  await expectNextHops(lab, VIP, [], 5000);
   await lab.router.start(BIRD_CONF.mergePaths);
-  await nextHops(ALL, 60_000);
+  await expectNextHops(lab, VIP, ALL, 60_000);
 });
 
 test('a deleted service is withdrawn by every node', { skip }, async () => {
   lab.cluster!.remove({ kind: 'Service', namespace: 'default', name: 'web' });
-  await nextHops([], 5000);
+  await expectNextHops(lab, VIP, [], 5000);
   const text = await lab.router.birdc('show protocols');
   assert.equal((text.match(/Established/g) ?? []).length, NODES.length, 'sessions stay');
 });
@@ -74,10 +72,3 @@ test('tshark finds nothing malformed in what we said', { skip }, async () => {
   assert.ok(messages > 20, `only ${messages} BGP messages were captured`);
   assert.deepEqual(malformed, []);
 });
-
-async function nextHops(wanted: readonly string[], timeoutMs: number): Promise<void> {
-  await until(`next hops ${wanted.join(', ') || 'none'}`, timeoutMs, async () => {
-    const found = await kernelNextHops(lab, VIP);
-    return when(found.size === wanted.length && wanted.every((address) => found.has(address)));
-  });
-}

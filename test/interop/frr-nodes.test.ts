@@ -4,7 +4,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { BIRD_CONF, Lab, NODES, until, when } from '@rookery/lab';
-import { captureOn, kernelNextHops, malformedPackets } from '../support/network.ts';
+import {
+  captureOn,
+  expectAnswer,
+  expectNextHops,
+  kernelNextHops,
+  malformedPackets,
+} from '../support/network.ts';
 import { insideSandbox, SELF, skipWithout } from '../support/sandbox.ts';
 
 const skip = skipWithout('/usr/lib/frr/bgpd', '/usr/bin/tshark', '/usr/bin/tcpdump');
@@ -30,29 +36,26 @@ test('three FRR nodes are Established and their route reaches the kernel', { ski
     const text = await lab.router.birdc('show protocols');
     return when((text.match(/Established/g) ?? []).length === NODES.length);
   });
-  await nextHops(ALL, 10_000);
+  await expectNextHops(lab, VIP, ALL, 10_000);
 });
 
 test('both clients are answered', { skip }, async () => {
   for (const client of [lab.lan, lab.wan]) {
-    // The pods sit behind nftables rules that kube-proxy would have made.
-    const report = await until('an answer', 5000, async () => {
-      const answer = await client.ask(VIP);
-      return answer.answer === undefined ? undefined : answer;
-    });
-    assert.match(report.answer!, /^node[123]$/);
+    assert.match(await expectAnswer(client, VIP), /^node[123]$/);
   }
 });
 
 test('a node whose bgpd ends is withdrawn at once and comes back', { skip }, async () => {
   const victim = lab.node('node2');
   await victim.stop();
-  await nextHops(
+  await expectNextHops(
+    lab,
+    VIP,
     ALL.filter((address) => address !== '192.168.1.33'),
     5000,
   );
   await victim.start();
-  await nextHops(ALL, 40_000);
+  await expectNextHops(lab, VIP, ALL, 40_000);
 });
 
 test(
@@ -63,7 +66,9 @@ test(
     assert.deepEqual(await kernelNextHops(lab, VIP), new Set(ALL), 'the kernel keeps forwarding');
     await lab.node('node3').stop();
     await lab.router.start(BIRD_CONF.mergePaths);
-    await nextHops(
+    await expectNextHops(
+      lab,
+      VIP,
       ALL.filter((address) => address !== '192.168.1.34'),
       60_000,
     );
@@ -72,7 +77,7 @@ test(
 
 test('an orderly end of the router takes its routes along', { skip }, async () => {
   await lab.router.stop();
-  await nextHops([], 5000);
+  await expectNextHops(lab, VIP, [], 5000);
 });
 
 test('tshark finds nothing malformed in what we said', { skip }, async () => {
@@ -81,10 +86,3 @@ test('tshark finds nothing malformed in what we said', { skip }, async () => {
   assert.ok(messages > 20, `only ${messages} BGP messages were captured`);
   assert.deepEqual(malformed, []);
 });
-
-async function nextHops(wanted: readonly string[], timeoutMs: number): Promise<void> {
-  await until(`next hops ${wanted.join(', ') || 'none'}`, timeoutMs, async () => {
-    const found = await kernelNextHops(lab, VIP);
-    return when(found.size === wanted.length && wanted.every((address) => found.has(address)));
-  });
-}

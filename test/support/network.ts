@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { end, type Host, type Lab, until, when } from '@rookery/lab';
+import { type Client, end, type Host, type Lab, until, when } from '@rookery/lab';
 
 const execFileAsync = promisify(execFile);
 
@@ -11,6 +11,24 @@ const execFileAsync = promisify(execFile);
 export async function kernelNextHops(lab: Lab, address: string): Promise<ReadonlySet<string>> {
   const { stdout } = await lab.hosts.router.run(['ip', 'route', 'show', `${address}/32`]);
   return new Set([...stdout.matchAll(/via (\S+)/g)].map((match) => match[1]!));
+}
+
+/** Waits until the router's kernel has exactly these next hops for a host route. */
+export async function expectNextHops(
+  lab: Lab,
+  address: string,
+  wanted: readonly string[],
+  timeoutMs: number,
+): Promise<void> {
+  await until(`next hops ${wanted.join(', ') || 'none'}`, timeoutMs, async () => {
+    const found = await kernelNextHops(lab, address);
+    return when(found.size === wanted.length && wanted.every((hop) => found.has(hop)));
+  });
+}
+
+/** Waits until a client is answered; returns the node that did. */
+export async function expectAnswer(client: Client, address: string): Promise<string> {
+  return until('an answer', 5000, async () => (await client.ask(address)).answer);
 }
 
 /** Captures BGP on an interface until `stop`. */
