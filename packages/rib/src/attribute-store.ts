@@ -48,6 +48,10 @@ export class AttributeStore {
   #to = 0;
   /** Hash of what `#find` was asked last. */
   #hash = 0;
+  /** Octets of the last answer of `forwarding`, and the answer. */
+  #head = new Uint8Array(0);
+  #headLength = 0;
+  #forwarding: RouteAttributes | undefined;
   readonly #cachedNumbers: Int32Array;
   readonly #cachedObjects: (RouteAttributes | undefined)[];
 
@@ -221,6 +225,28 @@ export class AttributeStore {
     const attributes = this.#codec.decodeRoute(page, from, from + this.#lengths[n]!);
     this.#cache(n, attributes);
     return attributes;
+  }
+
+  /**
+   * The attributes of a live number without `bgp`: what forwarding needs. Routes through the same
+   * next hops that are asked for one after the other get the same object.
+   */
+  forwarding(n: number): RouteAttributes {
+    if (this.#lengths[n]! < 0) return this.get(n);
+    const page = this.#arena.pageOf(this.#addresses[n]!);
+    const from = this.#arena.offsetOf(this.#addresses[n]!);
+    const length = endOfHead(page, from) - from;
+    const head = this.#head;
+    let same = this.#forwarding !== undefined && this.#headLength === length;
+    for (let i = 0; same && i < length; i++) {
+      same = head[i] === (i === 2 ? page[from + i]! & ~HAS.bgp : page[from + i]);
+    }
+    if (same) return this.#forwarding!;
+    this.#head = page.slice(from, from + length);
+    this.#head[2] = this.#head[2]! & ~HAS.bgp;
+    this.#headLength = length;
+    this.#forwarding = this.#codec.decodeRoute(this.#head, 0, length);
+    return this.#forwarding;
   }
 
   /** A value that no two uses of the same number share: for caches keyed by number. */

@@ -1,4 +1,4 @@
-// Storage for many small immutable byte strings: pages of 1 MiB, blocks in units of 8 octets, free
+// Storage for many small immutable byte strings: pages of up to 1 MiB, blocks in units of 8 octets, free
 // lists per block size. An address is one 32-bit number. Pages never move, so growth copies
 // nothing; blocks are not merged, because sizes of attribute blocks repeat.
 
@@ -7,16 +7,22 @@ const UNIT = 8;
 const UNIT_BITS = 17;
 const UNIT_MASK = (1 << UNIT_BITS) - 1;
 
-/** The longest string that `store` takes, in octets. */
+/** The longest string that an arena of the largest pages takes, in octets. */
 export const MAX_BLOCK_BYTES = PAGE_BYTES;
 
 export class ByteArena {
   readonly #pages: Uint8Array[] = [];
   /** First free block by size in units; address + 1, 0 when none. */
   readonly #free = new Map<number, number>();
+  readonly #pageBytes: number;
   /** Next unit of the last page. */
   #next = PAGE_BYTES / UNIT;
   #usedBytes = 0;
+
+  /** `pageBytes`: a multiple of 8 up to 1 MiB; no block may be longer. */
+  constructor(pageBytes = PAGE_BYTES) {
+    this.#pageBytes = pageBytes;
+  }
 
   /** Octets in live blocks. */
   get usedBytes(): number {
@@ -25,7 +31,7 @@ export class ByteArena {
 
   /** Octets of all pages. */
   get capacityBytes(): number {
-    return this.#pages.length * PAGE_BYTES;
+    return this.#pages.length * this.#pageBytes;
   }
 
   /** Copies `bytes[from, to)` in; at most `MAX_BLOCK_BYTES`. */
@@ -82,8 +88,8 @@ export class ByteArena {
       this.#free.set(units, next);
       return address;
     }
-    if (this.#next + units > PAGE_BYTES / UNIT) {
-      this.#pages.push(new Uint8Array(PAGE_BYTES));
+    if (this.#next + units > this.#pageBytes / UNIT) {
+      this.#pages.push(new Uint8Array(this.#pageBytes));
       this.#next = 0;
     }
     const address = (((this.#pages.length - 1) << UNIT_BITS) | this.#next) >>> 0;

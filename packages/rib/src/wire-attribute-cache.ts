@@ -14,19 +14,22 @@ export interface WireAttributeCacheOptions {
 }
 
 const WAYS = 4;
+/** Holds the longest key: a message has at most 65,535 octets. */
+const PAGE_BYTES = 128 * 1024;
 
 export class WireAttributeCache {
   readonly #attributes: AttributeStore;
   readonly #seed: number;
-  readonly #arena = new ByteArena();
-  readonly #hashes: Uint32Array;
-  readonly #contexts: Uint32Array;
-  readonly #addresses: Uint32Array;
-  readonly #lengths: Int32Array;
+  readonly #arena = new ByteArena(PAGE_BYTES);
+  readonly #capacity: number;
+  #hashes = new Uint32Array(0);
+  #contexts = new Uint32Array(0);
+  #addresses = new Uint32Array(0);
+  #lengths = new Int32Array(0);
   /** 0: the place is empty. */
-  readonly #outcomes: Int32Array;
+  #outcomes = new Int32Array(0);
   /** Which of the four goes next, per set. */
-  readonly #hands: Uint8Array;
+  #hands = new Uint8Array(0);
   #size = 0;
   #key = new Uint8Array(4096);
   #keyLength = 0;
@@ -36,13 +39,7 @@ export class WireAttributeCache {
   constructor(options: WireAttributeCacheOptions) {
     this.#attributes = options.attributes;
     this.#seed = options.seed ?? 0;
-    const capacity = 2 ** Math.ceil(Math.log2(Math.max(WAYS, options.capacity ?? 16_384)));
-    this.#hashes = new Uint32Array(capacity);
-    this.#contexts = new Uint32Array(capacity);
-    this.#addresses = new Uint32Array(capacity);
-    this.#lengths = new Int32Array(capacity);
-    this.#outcomes = new Int32Array(capacity);
-    this.#hands = new Uint8Array(capacity / WAYS);
+    this.#capacity = 2 ** Math.ceil(Math.log2(Math.max(WAYS, options.capacity ?? 16_384)));
   }
 
   /** Blocks in the cache. */
@@ -75,6 +72,7 @@ export class WireAttributeCache {
   find(): number {
     const hash = hashBytes(this.#key, 0, this.#keyLength, this.#seed ^ this.#context);
     this.#hash = hash;
+    if (this.#size === 0) return 0;
     const first = (hash & (this.#hands.length - 1)) * WAYS;
     for (let i = first; i < first + WAYS; i++) {
       if (
@@ -95,7 +93,8 @@ export class WireAttributeCache {
    * number and is retained while it stays here; a negative one is a reason of the caller's.
    */
   insert(outcome: number): void {
-    if (outcome === 0) return;
+    if (outcome === 0 || this.#keyLength > PAGE_BYTES) return;
+    if (this.#outcomes.length === 0) this.#allocate();
     const set = this.#hash & (this.#hands.length - 1);
     const hand = this.#hands[set]!;
     this.#hands[set] = (hand + 1) & (WAYS - 1);
@@ -119,6 +118,17 @@ export class WireAttributeCache {
 
   clear(): void {
     for (let i = 0; i < this.#outcomes.length; i++) this.#drop(i);
+  }
+
+  /** Many sessions never need it: ordinary blocks are not cached (see `BlockTranscoder`). */
+  #allocate(): void {
+    const capacity = this.#capacity;
+    this.#hashes = new Uint32Array(capacity);
+    this.#contexts = new Uint32Array(capacity);
+    this.#addresses = new Uint32Array(capacity);
+    this.#lengths = new Int32Array(capacity);
+    this.#outcomes = new Int32Array(capacity);
+    this.#hands = new Uint8Array(capacity / WAYS);
   }
 
   #drop(i: number): void {
