@@ -16,6 +16,8 @@ export interface ExportSink {
   exportRoute(net: number, attributes: number, source: number): void;
   /** What the sink was given last; 0 for none. */
   exportedAttributes(net: number): number;
+  /** True while the sink has enough to do: it will be asked again after the next event. */
+  readonly isFull?: boolean;
 }
 
 /** A sink that takes every path of a prefix, told apart by number (RFC 7911). */
@@ -120,7 +122,7 @@ export class Exporter implements Task {
 
   /** True when there is something to do for `run`. */
   get pending(): boolean {
-    if (!this.#cursor) return false;
+    if (!this.#cursor || this.#options.sink.isFull) return false;
     return this.#feed !== undefined || this.#log.pending(this.#cursor) > 0;
   }
 
@@ -168,8 +170,9 @@ export class Exporter implements Task {
 
   run(budget: number): number {
     if (!this.#cursor) return 0;
+    const { sink } = this.#options;
     let done = 0;
-    while (done < budget && this.#feed) {
+    while (done < budget && this.#feed && !sink.isFull) {
       const count = this.#feed.next(this.#batch);
       for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);
       done += count;
@@ -177,7 +180,7 @@ export class Exporter implements Task {
       this.#feed = undefined;
       this.#options.onFed?.();
     }
-    while (done < budget && this.#cursor) {
+    while (done < budget && this.#cursor && !this.#feed && !sink.isFull) {
       const count = this.#log.read(this.#cursor, this.#batch);
       if (count === 0) break;
       for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);

@@ -28,6 +28,9 @@ import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
 import type { KernelSyncView, ProtocolView } from '../view.ts';
 
+/** Orders under way. */
+const MAX_PENDING = 4096;
+
 export class KernelProtocol extends Protocol implements ExportSink {
   readonly kind = 'kernel';
   declare config: KernelConfig;
@@ -36,10 +39,9 @@ export class KernelProtocol extends Protocol implements ExportSink {
   readonly #wants = new KernelWants();
   /** Net by sequence number of the order. */
   readonly #pending = new Map<number, number>();
-  /** The last route made, and the attributes that it was made of. */
+  /** The last route made, and what it was made of. */
   #template: KernelRoute | undefined;
-  #templateOf = 0;
-  #templateBirth = 0;
+  #templateOf: RouteAttributes | undefined;
   /** The template that was looked at for redirects last. */
   #noted: KernelRoute | undefined;
   /** Routes of other programs by network and metric, from the last scan and later events. */
@@ -190,6 +192,11 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   exportedAttributes(net: number): number {
     return this.#wants.attributesOf(net);
+  }
+
+  /** The kernel is slower than the table: what waits for it waits as a change, not as an order. */
+  get isFull(): boolean {
+    return this.#pending.size >= MAX_PENDING;
   }
 
   /** True when the kernel refused the route last time. */
@@ -450,15 +457,13 @@ export class KernelProtocol extends Protocol implements ExportSink {
     return this.channel.table.attributes.get(attributes);
   }
 
-  /** Routes of one attribute set follow each other: all but the prefix is made once. */
+  /** Routes through the same next hops follow each other: all but the prefix is made once. */
   #routeOf(net: number, attributes: number): KernelRoute {
-    const birth = this.channel.table.attributes.birthOf(attributes);
-    if (this.#templateOf !== attributes || this.#templateBirth !== birth || !this.#template) {
+    const forwarding = this.channel.table.attributes.forwarding(attributes);
+    if (this.#templateOf !== forwarding || !this.#template) {
       const target = { table: this.config.kernelTable, metric: this.config.metric };
-      const route = this.#attributes(attributes);
-      this.#template = kernelRouteFor(this.family, this.#text(net), route, target);
-      this.#templateOf = attributes;
-      this.#templateBirth = birth;
+      this.#template = kernelRouteFor(this.family, this.#text(net), forwarding, target);
+      this.#templateOf = forwarding;
       return this.#template;
     }
     return { ...this.#template, net: this.#text(net) };
