@@ -133,6 +133,18 @@ export class MessageWriter {
     this.#pad();
   }
 
+  /** A word in network order. */
+  u32be(value: number): void {
+    this.#reserve(4);
+    const bytes = this.#bytes;
+    const at = this.#at;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
+    this.#at = at + 4;
+  }
+
   u8(value: number): void {
     this.#reserve(1);
     this.#bytes[this.#at++] = value;

@@ -111,7 +111,7 @@ export function encodeRoute(
   writeRouteHeader(writer, route, prefix.length, change, single?.onlink === true);
   writer.u16(4 + prefix.words.length * 4);
   writer.u16(RTA_DST);
-  for (const word of prefix.words) writeNetworkU32(writer, word);
+  for (const word of prefix.words) writer.u32be(word);
   if (route.table >= 256) writer.attributeU32(RTA_TABLE, route.table);
   if (route.metric !== 0) writer.attributeU32(RTA_PRIORITY, route.metric);
   if (change !== 'remove') writeRouteBody(writer, route);
@@ -331,7 +331,7 @@ function writeRouteBody(writer: MessageWriter, route: KernelRoute): void {
 
 function writeGateway(writer: MessageWriter, family: Family, hop: KernelNexthop): void {
   if (hop.gateway === undefined) return;
-  const octets = addressToBytes(hop.gateway);
+  const octets = gatewayBytes(hop.gateway);
   if (familyOf(hop.gateway) === family) {
     writer.attribute(RTA_GATEWAY, octets);
     return;
@@ -341,6 +341,18 @@ function writeGateway(writer: MessageWriter, family: Family, hop: KernelNexthop)
   via.set(octets, 2);
   writer.attribute(RTA_VIA, via);
 }
+
+/** Routes of a batch mostly share their gateway. */
+function gatewayBytes(gateway: string): Uint8Array {
+  if (gateway !== lastGateway) {
+    lastGatewayBytes = addressToBytes(gateway);
+    lastGateway = gateway;
+  }
+  return lastGatewayBytes;
+}
+
+let lastGateway = '';
+let lastGatewayBytes: Uint8Array = new Uint8Array(0);
 
 function writeMetrics(writer: MessageWriter, metrics: Readonly<Record<string, number>>): void {
   const nest = writer.openNest(RTA_METRICS);
@@ -413,11 +425,4 @@ function readHopAttribute(
   } else if (type === RTA_VIA && to - from >= 6) {
     hop.gateway = addressFromBytes(bytes, from + 2, to - from === 6 ? 4 : 16);
   }
-}
-
-function writeNetworkU32(writer: MessageWriter, word: number): void {
-  writer.u8((word >>> 24) & 255);
-  writer.u8((word >>> 16) & 255);
-  writer.u8((word >>> 8) & 255);
-  writer.u8(word & 255);
 }
