@@ -194,21 +194,23 @@ function decodeMpReach(
   }
   const first = addressFromBytes(bytes, value + 4, length === 4 ? 4 : 16);
   const second = length === 32 ? addressFromBytes(bytes, value + 20, 16) : undefined;
-  const wrong = wrongNextHop(bytes, value + 4, length);
+  const hops = nextHops(first, second);
+  const wrong = hops.nextHop === first ? wrongNextHop(bytes, value + 4, length) : undefined;
   if (wrong) {
     const subcode = UPDATE_ERROR.invalidNextHop;
     fault(run, attribute, 'treatAsWithdraw', subcode, 'RFC 4760 §3', `next hop is ${wrong}`);
   }
-  run.mpReach = { ...place, ...nextHops(first, second) };
+  run.mpReach = { ...place, ...hops };
 }
 
-// RFC 2545 §3: global, then link-local. Some speakers put a lone or doubled link-local address first
-// or a zero second one.
+// RFC 2545 §3: global, then link-local. Without a global address speakers send the link-local one
+// alone, twice, or behind the zero address; some leave the second one zero.
 function nextHops(
   first: IpAddress,
   second: IpAddress | undefined,
 ): { nextHop: IpAddress; linkLocalNextHop?: IpAddress } {
   const linkLocal = second !== undefined && /^fe[89ab]/.test(second) ? second : undefined;
+  if (first === '::' && linkLocal !== undefined) return { nextHop: linkLocal };
   return { nextHop: first, ...(linkLocal && { linkLocalNextHop: linkLocal }) };
 }
 

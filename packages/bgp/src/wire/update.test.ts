@@ -283,6 +283,35 @@ test('IPv6, and IPv4 with an IPv6 next hop, travel in MP_REACH_NLRI', () => {
   }
 });
 
+test('a session over link-local addresses may encode its next hop in four ways', () => {
+  const context = { ...EXTERNAL, extendedNextHop: true };
+  const linkLocal = 'fe800000000000000000000000000002';
+  const global = '20010db8000000000000000000000002';
+  const zero = '00'.repeat(16);
+  const decode = (nextHop: string) => {
+    const length = (nextHop.length / 2).toString(16);
+    const value = `000101${length}${nextHop}0018c0a802`;
+    const attribute = `800e${(value.length / 2).toString(16).padStart(2, '0')}${value}`;
+    const bytes = parseHex(`400101004002060201${'0000fbf1'}${attribute}`)!;
+    const decoded = decodePathAttributes(bytes, 0, bytes.length, context, 'mp');
+    const { nextHop: first, linkLocalNextHop: second } = decoded.attributes;
+    return { faults: decoded.faults.length, first, second };
+  };
+  assert.deepEqual(decode(linkLocal), { faults: 0, first: 'fe80::2', second: undefined });
+  assert.deepEqual(decode(zero + linkLocal), { faults: 0, first: 'fe80::2', second: undefined });
+  assert.deepEqual(decode(linkLocal + linkLocal), {
+    faults: 0,
+    first: 'fe80::2',
+    second: 'fe80::2',
+  });
+  assert.deepEqual(decode(global + linkLocal), {
+    faults: 0,
+    first: '2001:db8::2',
+    second: 'fe80::2',
+  });
+  assert.equal(decode(zero + zero).faults, 1);
+});
+
 test('blocks for interning hold no prefixes and decode to the same values', () => {
   const hex =
     '400101004002060201 0000fbf1 400304c0a80120' +
