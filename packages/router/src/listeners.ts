@@ -36,6 +36,8 @@ interface Socket {
 
 /** DSCP CS6, as every BGP speaker marks its packets. */
 const BGP_TOS = 0xc0;
+/** RFC 5082 §3: a peer with GTSM would drop a SYN-ACK with less; sessions set their own later. */
+const FULL_TTL = 255;
 
 export class Listeners {
   readonly #sockets = new Map<string, Socket>();
@@ -69,7 +71,7 @@ export class Listeners {
         family: need.family,
         ...(need.address === undefined ? {} : { address: need.address }),
         port: need.port,
-        options: { tos: BGP_TOS, ...(need.vrf === undefined ? {} : { vrf: need.vrf }) },
+        options: { tos: BGP_TOS, ttl: FULL_TTL, ...(need.vrf === undefined ? {} : { vrf: need.vrf }) },
       });
       for (const other of clients) this.#setKey(socket, other);
     }
