@@ -270,7 +270,7 @@ export class BfdSessions {
 
   #report(entry: Entry, failure: PlatformError): void {
     const text = `${failure.operation}: ${failure.message}`;
-    if (text === entry.trouble) return;
+    if (text === entry.trouble || entry.leaving) return;
     entry.trouble = text;
     this.#deps.log('warning', `BFD to ${entry.request.remote} cannot send: ${text}`);
   }

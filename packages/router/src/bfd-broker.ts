@@ -163,9 +163,12 @@ export class BfdBroker {
     entry.options = options;
   }
 
-  #optionsFor(config: BfdConfig, need: BfdNeed): BfdInterfaceConfig {
-    const fact = need.interface === undefined ? undefined : this.#interfaces.byName(need.interface);
-    const base = need.multihop
+  /** `undefined` while the interface is not there. */
+  #optionsFor(config: BfdConfig, need: BfdNeed): BfdInterfaceConfig | undefined {
+    const { interface: link, multihop } = need;
+    const fact = link === undefined ? undefined : this.#interfaces.byName(link);
+    if (link !== undefined && !fact) return undefined;
+    const base = multihop
       ? config.multihop
       : config.interfaces.find((i) => fact && matchesPatterns(i.patterns, fact))?.options;
     return { ...(base ?? DEFAULT_OPTIONS), ...need.options };

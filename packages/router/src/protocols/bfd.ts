@@ -12,7 +12,7 @@ import type { ProtocolView } from '../view.ts';
 export class BfdProtocol extends Protocol {
   readonly kind = 'bfd';
   declare config: BfdConfig;
-  #clients: BfdClient[] = [];
+  #own: OwnSession[] = [];
 
   constructor(engine: Engine, config: BfdConfig) {
     super(engine, config);
@@ -32,6 +32,12 @@ export class BfdProtocol extends Protocol {
     return this.commonView();
   }
 
+  override onInterfacesSettled(): void {
+    // Which options fit depends on the interfaces that there are.
+    this.engine.bfd.configure(this.config);
+    for (const session of this.#own) this.#place(session);
+  }
+
   /** Called for every change of a session, whoever asked for it. */
   sessionChanged(remote: string, from: BfdState, to: BfdState): void {
     this.trace('events', `Session to ${remote} changed state from ${from} to ${to}`);
@@ -49,23 +55,42 @@ export class BfdProtocol extends Protocol {
   }
 
   #requestOwn(): void {
-    for (const neighbor of this.config.neighbors) {
-      const client: BfdClient = { name: this.name, bfdChanged: () => {} };
-      this.#clients.push(client);
-      this.engine.bfd.request(
-        {
-          remote: neighbor.address,
-          multihop: neighbor.multihop,
-          ...(neighbor.local === undefined ? {} : { local: neighbor.local }),
-          ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
-        },
-        client,
-      );
-    }
+    this.#own = this.config.neighbors.map((neighbor) => ({
+      neighbor,
+      client: { name: this.name, bfdChanged: () => {} },
+      link: undefined,
+    }));
+    for (const session of this.#own) this.#place(session);
+  }
+
+  /** A direct session lives on the link of its neighbor, and waits for it. */
+  #place(session: OwnSession): void {
+    const { neighbor, client } = session;
+    const { address, multihop, local, interface: named } = neighbor;
+    const found = multihop ? undefined : this.engine.interfaces.neighbor(address, named);
+    const link = named ?? (found && found !== 'local' ? found.interface.name : undefined);
+    if (link !== session.link) this.engine.bfd.release(client);
+    session.link = link;
+    if (link === undefined && !multihop) return;
+    this.engine.bfd.request(
+      {
+        remote: address,
+        multihop,
+        ...(local === undefined ? {} : { local }),
+        ...(link === undefined ? {} : { interface: link }),
+      },
+      client,
+    );
   }
 
   #releaseOwn(): void {
-    for (const client of this.#clients) this.engine.bfd.release(client);
-    this.#clients = [];
+    for (const { client } of this.#own) this.engine.bfd.release(client);
+    this.#own = [];
   }
+}
+
+interface OwnSession {
+  readonly neighbor: BfdConfig['neighbors'][number];
+  readonly client: BfdClient;
+  link: string | undefined;
 }
