@@ -11,6 +11,7 @@ import type {
   KernelConfig,
   PipeConfig,
   RouterConfig,
+  RpkiConfig,
   StaticConfig,
 } from '@rookery/router';
 import { lexLine, parseConfig, printConfig } from './index.ts';
@@ -237,6 +238,30 @@ protocol bgp b { local as 1; neighbor 10.0.0.1 as 2;
   assert.equal(channel.igpTable, 'master4');
 });
 
+test('keys of BFD', () => {
+  const config = configOf(`protocol device { }
+protocol bfd {
+  interface "eth0" { authentication meticulous keyed sha1; password "new" { id 7; }; password "old"; };
+  interface "eth1" { authentication none; };
+}
+protocol bgp { local 10.0.0.1 as 1; neighbor 10.0.0.2 as 2;
+  bfd { authentication simple; passwords { password "x"; }; }; }
+`);
+  const [eth0, eth1] = protocol<BfdConfig>(config, 'bfd1').interfaces;
+  assert.deepEqual(eth0!.options.authentication, {
+    kind: 'meticulousKeyedSha1',
+    keys: [
+      { id: 7, secret: 'new' },
+      { id: 2, secret: 'old' },
+    ],
+  });
+  assert.equal(eth1!.options.authentication, undefined);
+  assert.deepEqual(protocol<BgpConfig>(config, 'bgp1').bfd, {
+    graceful: false,
+    authentication: { kind: 'simple', keys: [{ id: 1, secret: 'x' }] },
+  });
+});
+
 test('the small protocols', () => {
   const config =
     configOf(`protocol device { scan time 5; interface "eth0" { preferred 10.0.0.1; }; }
@@ -425,4 +450,54 @@ test('the console shares the lexer', () => {
     ],
   );
   assert.equal(lexLine('show "x').issues[0]!.message, 'Unterminated string');
+});
+
+test('rpki: the cache, its channels, timers and transport', () => {
+  const config = configOf(`${device}
+roa4 table r4;
+roa6 table r6;
+protocol rpki {
+  roa4 { table r4; };
+  roa6 { table r6; import none; };
+  remote 2001:db8::53 port 3323;
+  local address 2001:db8::1;
+  refresh keep 30; retry 20; expire keep 1200;
+  min version 1; max version 2;
+  ignore max length;
+  transport tcp { authentication md5; password "secret"; };
+}
+protocol rpki small { roa4 { table r4; }; remote 10.0.0.1; transport tcp; }
+`);
+  const full = protocol<RpkiConfig>(config, 'rpki1');
+  assert.deepEqual(
+    full.channels.map((c) => [c.netType, c.table, c.importPolicy.kind, c.preference]),
+    [
+      ['roa4', 'r4', 'all', 100],
+      ['roa6', 'r6', 'none', 100],
+    ],
+  );
+  const { channels: _full, ...options } = full;
+  assert.deepEqual(options, {
+    kind: 'rpki',
+    name: 'rpki1',
+    disabled: false,
+    debug: [],
+    remote: '2001:db8::53',
+    port: 3323,
+    localAddress: '2001:db8::1',
+    password: 'secret',
+    refreshSec: 30,
+    retrySec: 20,
+    expireSec: 1200,
+    keep: { refresh: true, retry: false, expire: true },
+    minVersion: 1,
+    maxVersion: 1,
+    ignoreMaxLength: true,
+  });
+  const small = protocol<RpkiConfig>(config, 'small');
+  assert.deepEqual(
+    [small.port, small.refreshSec, small.retrySec, small.expireSec, small.minVersion],
+    [323, 3600, 600, 7200, 0],
+  );
+  assert.equal(small.password, undefined);
 });

@@ -80,8 +80,29 @@ const CASES: readonly Case[] = [
     hint: /supported: device, direct, kernel, static, bgp, pipe, bfd/,
   },
   {
-    text: `${device}protocol rpki r { roa4 { table r4; }; remote 10.0.0.1; }\n`,
-    issues: ['2:10 protocol rpki is not supported by rookery yet'],
+    text: `${device}protocol rpki r { roa4; remote 10.0.0.1; }\n`,
+    issues: ['2:19 Routing table not specified'],
+  },
+  {
+    text: `${device}roa4 table r4; protocol rpki r { roa4 { table r4; }; }\n`,
+    issues: ['2:53 IP address or hostname of cache server must be set'],
+    hint: /remote IP/,
+  },
+  {
+    text: `${device}roa4 table r4; protocol rpki r { roa4 { table r4; }; remote "cache.example"; }\n`,
+    issues: ['2:54 host name "cache.example" is not supported'],
+    hint: /IP address/,
+  },
+  {
+    text: `${device}roa4 table r4; protocol rpki r { roa4 { table r4; }; remote 10.0.0.1; transport ssh; }\n`,
+    issues: ['2:71 RPKI over SSH is not supported by rookery'],
+    hint: /authentication md5/,
+  },
+  {
+    text: `${device}protocol rpki r { remote 10.0.0.1; refresh 90000; }\n`,
+    issues: [
+      '2:52 Refresh interval must be in range 1-86400',
+    ],
   },
   {
     text: `${device}vpn4 table v;\n`,
@@ -149,6 +170,10 @@ const CASES: readonly Case[] = [
     issues: ['6:1 Keepalive time must be at most hold time'],
   },
   { text: bgp('  rr client;'), issues: ['6:1 Only internal neighbor can be RR client'] },
+  {
+    text: `${device}protocol bfd {\n  interface "a" { authentication simple; };\n}\n`,
+    issues: ['3:17 Authentication and password options should be used together'],
+  },
   {
     text: bgp('  multihop; bfd;'),
     issues: ['6:1 Multihop BGP with BFD requires specified local address'],

@@ -135,6 +135,8 @@ const TEXTS: readonly string[] = [
   `${device}protocol pipe { table master4; peer table master4; }\n`,
   `${device}protocol bfd { interface "eth*" { interval 50 ms; multiplier 3; passive; }; multihop { min rx interval 1 s; }; neighbor 10.0.0.9 dev "eth0" local 10.0.0.8; }\n`,
   `${device}protocol bfd { interface "eth0" { interval 50; }; }\n`,
+  `${device}protocol bfd { interface "eth0" { authentication keyed md5; password "x" { id 3; }; }; }\n`,
+  `${device}protocol bfd { interface "eth0" { authentication simple; password "x" { id 300; }; }; }\n`,
 
   // Templates.
   `${device}template bgp t { local as 1; ipv4 { import all; export none; }; }\nprotocol bgp a from t { neighbor 10.0.0.1 as 2; }\nprotocol bgp b from a { description "b"; }\n`,
