@@ -269,16 +269,19 @@ function finishDraft({ draft, mpReach }: Run): PathAttributes {
 }
 
 function truncated(run: Run, at: number, end: number, detail: string): -1 {
+  const type = end - at >= 2 ? run.bytes[at + 1]! : undefined;
+  // RFC 7606 §5.3: when it is a multiprotocol one, nobody knows which prefixes are meant.
+  const multiprotocol = type === ATTRIBUTE.mpReach || type === ATTRIBUTE.mpUnreach;
   run.faults.push({
-    reaction: 'treatAsWithdraw',
+    reaction: multiprotocol ? 'sessionReset' : 'treatAsWithdraw',
     notification: {
       code: ERROR.update,
       subcode: UPDATE_ERROR.malformedAttributeList,
       data: NO_DATA,
     },
-    ...(end - at >= 2 && { attribute: run.bytes[at + 1]! }),
+    ...(type !== undefined && { attribute: type }),
     offset: at,
-    section: 'RFC 7606 §4',
+    section: multiprotocol ? 'RFC 7606 §5.3' : 'RFC 7606 §4',
     detail,
   });
   return -1;

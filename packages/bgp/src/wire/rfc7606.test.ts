@@ -1,4 +1,4 @@
-// Malformed UPDATEs and the reactions of RFC 7606, data-driven: the cases in rfc7606.cases.json are
+// Malformed UPDATEs and the reactions of RFC 7606, data-driven: the cases in cases/attributes.json are
 // attribute sections in hexadecimal with the faults they must give, "reaction type code/subcode data".
 // The same file can be sent by a live tester.
 
@@ -23,7 +23,7 @@ interface Case {
 }
 
 const CASES: readonly Case[] = JSON.parse(
-  readFileSync(new URL('rfc7606.cases.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('cases/attributes.json', import.meta.url), 'utf8'),
 );
 
 const CONTEXT: AttributeContext = {

@@ -156,8 +156,11 @@ export function endOfRibFamily(bytes: Uint8Array, start: number, end: number): F
   if (bytes[start + 18] !== MESSAGE.update || readU16(bytes, start + 19) !== 0) return undefined;
   if (readU16(bytes, start + 21) !== length - 23) return undefined;
   if (bytes[start + 24] !== ATTRIBUTE.mpUnreach) return undefined;
-  const value = (bytes[start + 23]! & FLAG.extended) === 0 ? start + 26 : start + 27;
-  if (value + 3 !== end) return undefined;
+  const extended = (bytes[start + 23]! & FLAG.extended) !== 0;
+  const value = extended ? start + 27 : start + 26;
+  const size = extended ? readU16(bytes, start + 25) : bytes[start + 25]!;
+  // A length that lies makes it a malformed UPDATE, not a marker.
+  if (size !== 3 || value + 3 !== end) return undefined;
   return familyOfAfiSafi(readU16(bytes, value), bytes[value + 2]!);
 }
 

@@ -312,7 +312,7 @@ export class Importer {
     return undefined;
   }
 
-  /** The attribute list is broken: RFC 7606 §3 (d) and §4 withdraw what the NLRI field names. */
+  /** The attribute list is broken: RFC 7606 §3 (d) and §4 withdraw every prefix the message names. */
   #malformed(
     bytes: Uint8Array,
     s: { attributesStart: number; attributesEnd: number; nlriStart: number; nlriEnd: number },
@@ -321,9 +321,14 @@ export class Importer {
     const reach = s.nlriEnd > s.nlriStart ? 'classic' : 'none';
     const decoded = decodePathAttributes(bytes, s.attributesStart, s.attributesEnd, context, reach);
     const fault = worstFault(decoded.faults);
-    if (!fault || fault.reaction === 'sessionReset') {
-      if (fault) return { kind: 'reset', fault };
-    } else this.#options.complain(`${fault.section}: ${fault.detail}`);
+    if (fault?.reaction === 'sessionReset') return { kind: 'reset', fault };
+    if (fault) this.#options.complain(`${fault.section}: ${fault.detail}`);
+    // RFC 7606 §5.1: what stands before the break was understood.
+    for (const place of [decoded.mpUnreach, decoded.mpReach]) {
+      if (!place?.family) continue;
+      const bad = this.#withdraw(bytes, place.nlriStart, place.nlriEnd, place.family);
+      if (bad) return { kind: 'reset', fault: bad };
+    }
     if (s.nlriEnd === s.nlriStart) return DONE;
     const bad = this.#withdraw(bytes, s.nlriStart, s.nlriEnd, 'ipv4');
     return bad ? { kind: 'reset', fault: bad } : DONE;
