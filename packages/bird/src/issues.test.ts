@@ -85,7 +85,7 @@ const CASES: readonly Case[] = [
   },
   {
     text: `${device}roa4 table r4; protocol rpki r { roa4 { table r4; }; }\n`,
-    issues: ['2:53 IP address or hostname of cache server must be set'],
+    issues: ['2:54 IP address or hostname of cache server must be set'],
     hint: /remote IP/,
   },
   {
@@ -100,9 +100,7 @@ const CASES: readonly Case[] = [
   },
   {
     text: `${device}protocol rpki r { remote 10.0.0.1; refresh 90000; }\n`,
-    issues: [
-      '2:52 Refresh interval must be in range 1-86400',
-    ],
+    issues: ['2:44 Refresh interval must be in range 1-86400'],
   },
   {
     text: `${device}vpn4 table v;\n`,

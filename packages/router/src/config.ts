@@ -107,7 +107,8 @@ export type ProtocolConfig =
   | StaticConfig
   | BgpConfig
   | PipeConfig
-  | BfdConfig;
+  | BfdConfig
+  | RpkiConfig;
 
 export interface ProtocolCommon {
   readonly name: string;
@@ -205,6 +206,31 @@ export interface PipeConfig extends ProtocolCommon {
   readonly kind: 'pipe';
   readonly channel: ChannelConfig;
   readonly peerTable: string;
+}
+
+/** A client of an RPKI cache (RFC 8210). */
+export interface RpkiConfig extends ProtocolCommon {
+  readonly kind: 'rpki';
+  /** At most one per net type, roa4 and roa6; policies are `all` or `none`. */
+  readonly channels: readonly ChannelConfig[];
+  readonly remote: IpAddress;
+  readonly port: number;
+  readonly localAddress?: IpAddress;
+  /** TCP MD5. */
+  readonly password?: string;
+  readonly refreshSec: number;
+  readonly retrySec: number;
+  readonly expireSec: number;
+  /** Timers that stay as configured whatever the cache says. */
+  readonly keep: {
+    readonly refresh: boolean;
+    readonly retry: boolean;
+    readonly expire: boolean;
+  };
+  readonly minVersion: 0 | 1;
+  readonly maxVersion: 0 | 1;
+  /** Accept every length up to that of an address. */
+  readonly ignoreMaxLength: boolean;
 }
 
 export interface BfdInterfaceConfig {

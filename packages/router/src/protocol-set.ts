@@ -13,6 +13,7 @@ import { DeviceProtocol } from './protocols/device.ts';
 import { DirectProtocol } from './protocols/direct.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
 import { PipeProtocol } from './protocols/pipe.ts';
+import { RpkiProtocol } from './protocols/rpki.ts';
 import { StaticRoaProtocol } from './protocols/static-roa.ts';
 import { StaticProtocol } from './protocols/static.ts';
 import type { RoaTable } from './roa-table.ts';
@@ -188,6 +189,8 @@ export class ProtocolSet {
         return new PipeProtocol(engine, config);
       case 'bfd':
         return new BfdProtocol(engine, config);
+      case 'rpki':
+        return new RpkiProtocol(engine, config, this.#deps.roaTable);
     }
   }
 

@@ -3,7 +3,7 @@
 
 import { comparePaths } from '@rookery/rib';
 import type { DecisionReason, NetCursor, Policy } from '@rookery/rib';
-import { parseCidr, parsePrefix } from '@rookery/net';
+import { parseCidr, parsePrefix, prefixCovers } from '@rookery/net';
 import type { Channel } from './channel.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
 import { BgpProtocol } from './protocols/bgp.ts';
@@ -84,7 +84,7 @@ class Walk implements RouteWalk {
         if (name === undefined) break;
         const roa = this.#router.roaTable(name);
         if (roa) {
-          items.push(...roaItems(roa));
+          items.push(...roaItems(roa, this.#query));
           continue;
         }
         this.#table = tableOf(this.#router, name)!;
@@ -283,11 +283,18 @@ function tableOf(router: Router, name: string): RouteTable | undefined {
   return router.tables.find((table) => table.name === name);
 }
 
-function roaItems(table: RoaTable): RouteItem[] {
-  const all = table.all();
+/** Rows of a ROA table, narrowed by prefix and protocol; policies read routes and are not asked. */
+function roaItems(table: RoaTable, query: RouteQuery): RouteItem[] {
+  const { net: wanted, protocol } = query;
+  const all = table.all().filter((roa) => protocol === undefined || roa.protocol === protocol);
+  let chosen = wanted ? all.filter((roa) => matchesNet(roa.net, wanted)) : all;
+  if (wanted?.kind === 'for') {
+    const longest = Math.max(...chosen.map((roa) => lengthOf(roa.net)));
+    chosen = chosen.filter((roa) => lengthOf(roa.net) === longest);
+  }
   const items: RouteItem[] = [{ kind: 'table', table: table.name, netType: table.netType }];
   const nets = new Map<string, RouteView[]>();
-  for (const roa of all) {
+  for (const roa of chosen) {
     const list = nets.get(roa.net) ?? [];
     list.push({
       protocol: roa.protocol,
@@ -295,11 +302,11 @@ function roaItems(table: RoaTable): RouteItem[] {
       reason: 'only path',
       changedMs: roa.changedMs,
       attributes: {
-        source: 'static',
+        source: roa.source,
         scope: 'universe',
         dest: 'blackhole',
         nexthops: [],
-        preference: 200,
+        preference: roa.preference,
       },
       syncError: false,
       filtered: false,
@@ -309,8 +316,30 @@ function roaItems(table: RoaTable): RouteItem[] {
     });
     nets.set(roa.net, list);
   }
-  for (const [net, routes] of nets) items.push({ kind: 'network', net, routes });
-  const total = all.length;
-  items.push({ kind: 'table end', table: table.name, shown: total, total, networks: nets.size });
+  if (!query.countOnly) {
+    for (const [net, routes] of nets) items.push({ kind: 'network', net, routes });
+  }
+  items.push({
+    kind: 'table end',
+    table: table.name,
+    shown: chosen.length,
+    total: all.length,
+    networks: new Set(all.map((roa) => roa.net)).size,
+  });
   return items;
+}
+
+function matchesNet(net: string, wanted: NonNullable<RouteQuery['net']>): boolean {
+  switch (wanted.kind) {
+    case 'exact':
+      return net === wanted.prefix;
+    case 'in':
+      return prefixCovers(wanted.prefix, net);
+    case 'for':
+      return prefixCovers(net, wanted.prefix);
+  }
+}
+
+function lengthOf(net: string): number {
+  return Number(net.slice(net.indexOf('/') + 1));
 }

@@ -81,7 +81,15 @@ export interface TableView {
 }
 
 export type ProtocolState = 'down' | 'start' | 'up' | 'stop' | 'flush';
-export type ProtocolKind = 'device' | 'direct' | 'kernel' | 'static' | 'bgp' | 'pipe' | 'bfd';
+export type ProtocolKind =
+  | 'device'
+  | 'direct'
+  | 'kernel'
+  | 'static'
+  | 'bgp'
+  | 'pipe'
+  | 'bfd'
+  | 'rpki';
 
 export interface ProtocolView {
   readonly name: string;
@@ -101,6 +109,23 @@ export interface ProtocolView {
   readonly pipe?: { readonly peerTable: string };
   readonly kernel?: KernelSyncView;
   readonly staticRoutes?: readonly StaticRouteView[];
+  readonly rpki?: RpkiView;
+}
+
+/** A session with an RPKI cache. */
+export interface RpkiView {
+  readonly server: IpAddress;
+  readonly port: number;
+  /** BIRD's words: Established, Transport-Error, … */
+  readonly status: string;
+  readonly protectedByMd5: boolean;
+  readonly version: number;
+  readonly sessionId?: number;
+  readonly serial?: number;
+  readonly lastUpdateMs?: EngineMs;
+  readonly refresh?: TimerView;
+  readonly retry?: TimerView;
+  readonly expire?: TimerView;
 }
 
 export interface ChannelView {

@@ -2,6 +2,7 @@
 // configuration only when its closing brace has been read and its checks have passed.
 
 import type {
+  BfdAuthentication,
   BfdConfig,
   BfdInterfaceConfig,
   BgpChannelConfig,
@@ -14,6 +15,7 @@ import type {
   NetType,
   PipeConfig,
   ProtocolConfig,
+  RpkiConfig,
   StaticConfig,
 } from '@rookery/router';
 import type { Token } from '../lexer.ts';
@@ -57,6 +59,7 @@ export type PipeDraft = DraftCommon & {
   peerTableToken?: Token;
 } & Own<PipeConfig>;
 export type BfdDraft = DraftCommon & { kind: 'bfd' } & Own<BfdConfig>;
+export type RpkiDraft = DraftCommon & { kind: 'rpki' } & Own<RpkiConfig>;
 export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
@@ -70,6 +73,7 @@ export type ProtocolDraft =
   | StaticDraft
   | PipeDraft
   | BfdDraft
+  | RpkiDraft
   | BgpDraft;
 
 export interface BfdOptionsDraft {
@@ -78,6 +82,7 @@ export interface BfdOptionsDraft {
   idleTxIntervalUs?: number;
   multiplier?: number;
   passive?: boolean;
+  authentication?: BfdAuthentication;
   graceful?: boolean;
 }
 
@@ -107,6 +112,7 @@ export const PREFERENCE: Readonly<Record<ProtocolKind, number>> = {
   pipe: 0,
   device: 0,
   bfd: 0,
+  rpki: 100,
 };
 
 /** Fills a channel of a protocol that is not BGP. */

@@ -28,6 +28,7 @@ import {
   finishKernel,
   finishPipe,
 } from './protocols.ts';
+import { RPKI_OPTIONS, finishRpki } from './rpki.ts';
 import { STATIC_OPTIONS, finishStatic } from './static.ts';
 import type { ConfigState } from './state.ts';
 
@@ -46,11 +47,11 @@ const TYPES: Readonly<Record<ProtocolKind, ProtocolType>> = {
   bgp: protocolType(BGP_OPTIONS, (s, d, e) => finishBgp(s.read, d, e), true),
   pipe: protocolType(PIPE_OPTIONS, (s, d, e) => finishPipe(s.read, d, e)),
   bfd: protocolType(BFD_OPTIONS, (s, d) => finishBfd(s.read, d)),
+  rpki: protocolType(RPKI_OPTIONS, (s, d, e) => finishRpki(s.read, d, e), true),
 };
 
 /** Types of BIRD's that rookery does not run. */
 const OTHER_TYPES: ReadonlySet<string> = new Set([
-  'rpki',
   'mrt',
   'ospf',
   'rip',

@@ -239,4 +239,5 @@ export const CHANNEL_TYPES: Readonly<Record<string, readonly NetType[]>> = {
   bgp: ['ipv4', 'ipv6'],
   pipe: [],
   bfd: [],
+  rpki: ['roa4', 'roa6'],
 };

@@ -9,6 +9,8 @@ import type {
   ProtocolView,
   RouteChangeRow,
   RouteChangeStats,
+  RpkiView,
+  TimerView,
 } from '@rookery/router';
 import type { Policy } from '@rookery/rib';
 import { bgpDetails, bgpInfo } from './bgp-details.ts';
@@ -23,6 +25,7 @@ const KIND_NAMES: Readonly<Record<ProtocolKind, string>> = {
   bgp: 'BGP',
   pipe: 'Pipe',
   bfd: 'BFD',
+  rpki: 'RPKI',
 };
 
 /** Writes the rows of these protocols, in order, without the end of the reply. */
@@ -65,6 +68,7 @@ function infoText(protocol: ProtocolView): string {
   if (protocol.pipe) {
     return `${protocol.channels[0]?.config.table ?? '---'} <=> ${protocol.pipe.peerTable}`;
   }
+  if (protocol.rpki) return protocol.rpki.status;
   return '';
 }
 
@@ -77,6 +81,7 @@ function protocolDetails(context: ShowContext, protocol: ProtocolView): string[]
   if (protocol.message !== undefined) say('Message', protocol.message);
   if (protocol.routerId !== undefined) say('Router ID', protocol.routerId);
   if (protocol.vrf !== undefined) say('VRF', protocol.vrf);
+  if (protocol.rpki) lines.push(...rpkiDetails(context, protocol.rpki));
   if (protocol.bgp) lines.push(...bgpDetails(context, protocol.bgp));
   if (protocol.pipe) return [...lines, ...pipeDetails(protocol, protocol.pipe.peerTable)];
   for (const channel of protocol.channels) lines.push(...channelDetails(context, channel));
@@ -115,6 +120,28 @@ function channelDetails(context: ShowContext, channel: ChannelView): string[] {
     say(`IGP ${channel.name === 'ipv6' ? 'IPv6' : 'IPv4'} table`, channel.igpTable);
   }
   return lines;
+}
+
+function rpkiDetails(context: ShowContext, rpki: RpkiView): string[] {
+  const timer = (name: string, view: TimerView | undefined): string =>
+    `  ${name} timer`.padEnd(18) + ': ' + (view ? timerText(context, view) : '---');
+  const { lastUpdateMs, sessionId, serial } = rpki;
+  const agoSec =
+    lastUpdateMs === undefined ? undefined : (context.status.nowMs - lastUpdateMs) / 1000;
+  const say = (label: string, value: string): string => labelled(2, label, value, 20);
+  return [
+    say('Cache server', rpki.server),
+    say('Cache port', String(rpki.port)),
+    say('Status', rpki.status),
+    say('Transport', rpki.protectedByMd5 ? 'Protected by MD5 over TCP' : 'Unprotected over TCP'),
+    say('Protocol version', String(rpki.version)),
+    say('Session ID', String(sessionId ?? '---')),
+    say('Serial number', String(serial ?? '---')),
+    say('Last update', agoSec === undefined ? '---' : `before ${agoSec.toFixed(3)} s`),
+    timer('Refresh', rpki.refresh),
+    timer('Retry', rpki.retry),
+    timer('Expire', rpki.expire),
+  ];
 }
 
 function pipeDetails(protocol: ProtocolView, peerTable: string): string[] {

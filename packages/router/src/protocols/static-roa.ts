@@ -55,7 +55,15 @@ export class StaticRoaProtocol extends Protocol {
         continue;
       }
       const { maxLength, asn } = roa;
-      table.add({ net, maxLength, asn, protocol: this.name, changedMs: this.engine.nowMs });
+      table.add({
+        net,
+        maxLength,
+        asn,
+        protocol: this.name,
+        changedMs: this.engine.nowMs,
+        source: 'static',
+        preference: this.config.channel.preference,
+      });
     }
     this.engine.roaChanged(table.name);
   }
