@@ -265,6 +265,7 @@ async function applyInLab(name: string, text: string): Promise<object> {
   const found = join(temporary, `rookery-lab-${process.getuid!()}-1`);
   mkdirSync(found, { recursive: true });
   writeFileSync(join(found, 'pid'), `${process.pid}\n`);
+  writeFileSync(join(found, 'exec.sock'), '');
   copyFileSync(lab.cluster!.kubeconfig, join(found, 'kubeconfig'));
   const path = join(temporary, name);
   writeFileSync(path, text);
