@@ -60,15 +60,17 @@ export class BfdBroker {
   readonly #order: (order: Order) => void;
   readonly #interfaces: InterfaceTable;
   #config: BfdConfig | undefined;
+  #trace: (text: string) => void = () => {};
 
   constructor(order: (order: Order) => void, interfaces: InterfaceTable) {
     this.#order = order;
     this.#interfaces = interfaces;
   }
 
-  /** The running `bfd` protocol's configuration, or `undefined` when none runs. */
-  configure(config: BfdConfig | undefined): void {
+  /** The running `bfd` protocol's configuration and log, or `undefined` when none runs. */
+  configure(config: BfdConfig | undefined, trace?: (text: string) => void): void {
     this.#config = config;
+    if (trace) this.#trace = trace;
     for (const entry of this.#entries.values()) this.#apply(entry);
   }
 
@@ -99,7 +101,7 @@ export class BfdBroker {
     for (const [key, entry] of this.#entries) {
       if (!entry.clients.delete(client) || entry.clients.size > 0) continue;
       this.#entries.delete(key);
-      if (entry.options) this.#order(releaseOrder(entry.need));
+      if (entry.options) this.#release(entry);
     }
   }
 
@@ -149,8 +151,9 @@ export class BfdBroker {
     if (!options) {
       entry.state = undefined;
       entry.details = undefined;
-      this.#order(releaseOrder(need));
+      this.#release(entry);
     } else {
+      if (!entry.options) this.#trace(`Session to ${need.remote} added`);
       this.#order({
         kind: 'bfdRequest',
         remote: need.remote,
@@ -161,6 +164,11 @@ export class BfdBroker {
       });
     }
     entry.options = options;
+  }
+
+  #release({ need }: BfdEntry): void {
+    this.#trace(`Session to ${need.remote} removed`);
+    this.#order(releaseOrder(need));
   }
 
   /** `undefined` while the interface is not there. */

@@ -90,17 +90,20 @@ test('a session that never was Up takes nothing down', () => {
 });
 
 test('BFD comes and goes by configuration while BGP stays', () => {
-  const { router } = established({}, [BFD]);
+  const traced: BfdConfig = { ...BFD, debug: ['events'] };
+  const { router } = established({}, [traced]);
   assert.deepEqual(requestsOf(router), []);
-  router.configure(configOf({ bfd: { graceful: false } }, [BFD]));
+  router.configure(configOf({ bfd: { graceful: false } }, [traced]));
   assert.equal(requestsOf(router).length, 1);
+  assert.ok(router.texts().includes(`bfd1: Session to ${NODE} added`));
   tell(router, 'Up');
   const slower = { ...OPTIONS, minTxIntervalUs: 500_000 };
-  const changed = { ...BFD, interfaces: [{ ...BFD.interfaces[0]!, options: slower }] };
+  const changed = { ...traced, interfaces: [{ ...BFD.interfaces[0]!, options: slower }] };
   router.configure(configOf({ bfd: { graceful: false } }, [changed]));
   assert.equal(requestsOf(router).at(-1)!.options.minTxIntervalUs, 500_000);
   router.configure(configOf({}, [changed]));
   assert.equal(router.orders.filter((order) => order.kind === 'bfdRelease').length, 1);
+  assert.ok(router.texts().includes(`bfd1: Session to ${NODE} removed`));
   assert.ok(routeOf(router) !== undefined);
   assert.ok(!router.texts().includes('node1: BGP session closed'));
 });

@@ -13,6 +13,7 @@ export class BfdProtocol extends Protocol {
   readonly kind = 'bfd';
   declare config: BfdConfig;
   #own: OwnSession[] = [];
+  readonly #traceSession = (text: string): void => this.trace('events', text);
 
   constructor(engine: Engine, config: BfdConfig) {
     super(engine, config);
@@ -23,7 +24,7 @@ export class BfdProtocol extends Protocol {
     this.config = next;
     this.flags = traceFlags(next.debug);
     this.#releaseOwn();
-    this.engine.bfd.configure(next);
+    this.engine.bfd.configure(next, this.#traceSession);
     this.#requestOwn();
     return true;
   }
@@ -44,7 +45,7 @@ export class BfdProtocol extends Protocol {
   }
 
   protected onStart(): 'up' {
-    this.engine.bfd.configure(this.config);
+    this.engine.bfd.configure(this.config, this.#traceSession);
     this.#requestOwn();
     return 'up';
   }
