@@ -33,7 +33,16 @@ export class EngineLoad {
   #nowMs = 1000;
   #drained = new Set<number>();
 
-  constructor(family: 'ipv4' | 'ipv6', generators: number, receivers: number, kernel = false) {
+  readonly #peers: readonly { readonly address: string; readonly as: number }[];
+
+  /** `late`: this many receivers, the last ones, do not connect before `open` is called for them. */
+  constructor(
+    family: 'ipv4' | 'ipv6',
+    generators: number,
+    receivers: number,
+    options: { readonly kernel?: boolean; readonly late?: number } = {},
+  ) {
+    const { kernel = false, late = 0 } = options;
     this.family = family;
     const peers = [
       ...list(receivers, (i) => ({ address: receiverAddress(family, i), as: RECEIVER_AS + i })),
@@ -42,6 +51,7 @@ export class EngineLoad {
         as: FIRST_GENERATOR_AS + i,
       })),
     ];
+    this.#peers = peers;
     const own = DUT[family];
     const text = [
       `router id ${DUT.ipv4};`,
@@ -67,22 +77,33 @@ export class EngineLoad {
     });
     this.#perform();
     this.#fact({ kind: 'interfacesScanned', interfaces: [link(own)], because: 'scan' });
-    for (const [i, { address, as }] of peers.entries()) {
-      const connection = connectionOf(i);
-      this.#fact({
-        kind: 'tcpAccepted',
-        connection,
-        listener: 1,
-        local: own,
-        localPort: 179,
-        remote: address,
-        remotePort: 40_000 + i,
-      });
-      const id = Uint8Array.of(10, 1, i >> 8, i & 255);
-      this.#fact({ kind: 'tcpReceived', connection, bytes: encodeOpen(as, id, family) });
-      this.#fact({ kind: 'tcpReceived', connection, bytes: KEEPALIVE.slice() });
+    for (let i = 0; i < peers.length; i++) {
+      if (i < receivers - late || i >= receivers) this.open(i);
     }
     this.settle();
+    this.counts = noCounts();
+  }
+
+  /** Brings up the session with a peer: receivers first, then generators. */
+  open(peer: number): void {
+    const { address, as } = this.#peers[peer]!;
+    const connection = connectionOf(peer);
+    this.#fact({
+      kind: 'tcpAccepted',
+      connection,
+      listener: 1,
+      local: DUT[this.family],
+      localPort: 179,
+      remote: address,
+      remotePort: 40_000 + peer,
+    });
+    const id = Uint8Array.of(10, 1, peer >> 8, peer & 255);
+    this.#fact({ kind: 'tcpReceived', connection, bytes: encodeOpen(as, id, this.family) });
+    this.#fact({ kind: 'tcpReceived', connection, bytes: KEEPALIVE.slice() });
+  }
+
+  /** Forgets what was counted. */
+  restartCounts(): void {
     this.counts = noCounts();
   }
 
@@ -158,7 +179,8 @@ export function generatorNextHop(family: 'ipv4' | 'ipv6', i: number): Uint8Array
   return addressBytes(generatorAddress(family, i));
 }
 
-function connectionOf(peer: number): number {
+/** The connection of a peer, as in `onSend`. */
+export function connectionOf(peer: number): number {
   return -1 - peer;
 }
 

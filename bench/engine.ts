@@ -14,7 +14,7 @@ const streams = Array.from({ length: generators }, (_, i) =>
   encodeTable(routes, i, generatorNextHop(family, i)),
 );
 const withdrawals = encodeWithdrawals(routes, routes.lengths.keys());
-const load = new EngineLoad(family, generators, receivers, kernel > 0);
+const load = new EngineLoad(family, generators, receivers, { kernel: kernel > 0 });
 globalThis.gc?.();
 const before = process.memoryUsage();
 measure('load', () => {

@@ -41,7 +41,7 @@ const patterns = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 const startedAt = performance.now();
 const total: Outcome = { passed: 0, failed: 0, skipped: [], failures: [] };
 
-await runTier('unit', '{packages,apps,tools}/*/src/**/*.test.ts', 2);
+await runTier('unit', '{{packages,apps,tools}/*/src/**,bench}/*.test.ts', 2);
 if (!flags.has('--unit')) {
   installPeers(flags.has('--all') ? [...PEERS, ...MORE_PEERS] : PEERS);
   await runTier('system', 'test/{interop,scenarios,faults,lab}/**/*.test.ts', 1);

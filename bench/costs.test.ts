@@ -1,0 +1,111 @@
+// What a route costs, in figures that do not depend on the machine or its load: octets of memory,
+// messages, orders, copies. A change that makes the router dearer fails here, on any machine.
+
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { EngineLoad, connectionOf, generatorNextHop } from './engine-load.ts';
+import { encodeTable, encodeWithdrawals } from './stream.ts';
+import { createRouteSet } from './table.ts';
+
+const PREFIXES = 60_000;
+const routes = createRouteSet({ family: 'ipv4', count: PREFIXES, seed: 7 });
+const groups = routes.starts.length - 1;
+const stream = encodeTable(routes, 0, generatorNextHop('ipv4', 0));
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+// The compiler of the engine has done its work when the first figures are taken.
+before(() => {
+  const warm = new EngineLoad('ipv4', 1, 1);
+  warm.receive(0, 1, stream.subarray(0, 20_000));
+  warm.settle();
+});
+
+test('a route costs at most 110 octets, all but a few of them in typed arrays', () => {
+  const load = new EngineLoad('ipv4', 1, 1);
+  collect();
+  const empty = process.memoryUsage();
+  load.receive(0, 1, stream);
+  load.settle();
+  collect();
+  const full = process.memoryUsage();
+  // The columns double, so that this is up to twice what is in use.
+  const columns = (full.arrayBuffers - empty.arrayBuffers) / PREFIXES;
+  const heap = (full.heapUsed - empty.heapUsed) / PREFIXES;
+  assert.ok(columns < 110, `${columns.toFixed(1)} octets per route in typed arrays`);
+  assert.ok(heap < 16, `${heap.toFixed(1)} octets per route in objects`);
+  assert.equal(load.router.tables[0]?.rib.netCount, PREFIXES);
+});
+
+test('a table leaves as it came: one UPDATE per attribute set', () => {
+  const load = new EngineLoad('ipv4', 1, 1);
+  load.receive(0, 1, stream);
+  load.settle();
+  assert.ok(load.counts.updates >= groups, 'fewer messages than attribute sets');
+  assert.ok(
+    load.counts.updates < groups * 1.01,
+    `${load.counts.updates} UPDATEs for ${groups} attribute sets`,
+  );
+});
+
+test('messages go out in large pieces, not one by one', () => {
+  const load = new EngineLoad('ipv4', 1, 1);
+  load.receive(0, 1, stream);
+  load.settle();
+  const { bytes, sends } = load.counts;
+  assert.ok(bytes / sends > 12_000, `${Math.round(bytes / sends)} octets per send`);
+});
+
+test('receivers with equal rules are sent the same octets, encoded once', () => {
+  const receivers = 10;
+  const load = new EngineLoad('ipv4', 1, receivers);
+  const buffers = new Set<ArrayBufferLike>();
+  let octets = 0;
+  load.onSend = (_connection, bytes) => {
+    buffers.add(bytes.buffer);
+    octets += bytes.length;
+  };
+  load.receive(0, receivers, stream);
+  load.settle();
+  const encoded = [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+  assert.ok(octets > stream.length * 0.9 * receivers, 'not everybody was told everything');
+  assert.ok(encoded < stream.length * 1.2, `${encoded} octets encoded for ${octets} sent`);
+});
+
+test('a receiver that joins late gets the table as well packed', () => {
+  const load = new EngineLoad('ipv4', 1, 2, { late: 1 });
+  load.receive(0, 2, stream);
+  load.settle();
+  load.restartCounts();
+  load.open(1);
+  load.settle();
+  assert.ok(
+    load.counts.updates < groups * 1.1,
+    `${load.counts.updates} UPDATEs for ${groups} attribute sets`,
+  );
+});
+
+test('a small change is one message and one order for each receiver', () => {
+  const receivers = 3;
+  const load = new EngineLoad('ipv4', 1, receivers);
+  load.receive(0, receivers, stream);
+  load.settle();
+  load.restartCounts();
+  const told = new Map<number, number>();
+  load.onSend = (connection, bytes) => void told.set(connection, bytes.length);
+  load.receive(0, receivers, encodeWithdrawals(routes, [1, 5, 900, 30_000]));
+  load.settle();
+  assert.deepEqual(load.counts.updates, receivers);
+  assert.deepEqual(load.counts.orders, receivers);
+  assert.deepEqual([...told.keys()].sort(), [0, 1, 2].map(connectionOf).sort());
+});
+
+test('the kernel gets each route once, and never more orders at a time than it answers', () => {
+  const load = new EngineLoad('ipv4', 1, 1, { kernel: true });
+  load.receive(0, 1, stream);
+  load.settle();
+  assert.equal(load.counts.kernelOrders, PREFIXES);
+});
