@@ -6,3 +6,4 @@ export * from './configs.ts';
 export * from './malformed-case.ts';
 export * from './sim-lan.ts';
 export * from './wire-peer.ts';
+export * from './networks/index.ts';

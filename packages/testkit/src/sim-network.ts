@@ -127,6 +127,8 @@ export class SimHost {
 
 export class SimNetwork {
   readonly clock: VirtualClock;
+  /** Sees each piece of bytes that a host sends; what it returns travels instead. */
+  tamper: ((from: string, to: string, bytes: Uint8Array) => Uint8Array) | undefined;
   readonly #random: () => number;
   readonly #hosts: SimHost[] = [];
   readonly #quality = new Map<string, LinkQuality>();
@@ -329,8 +331,10 @@ export class SimStream {
 
   send(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#queue.push(bytes.slice());
-    this.queuedBytes += bytes.length;
+    const { tamper } = this.#network;
+    const sent = tamper ? tamper(this.#from.name, this.#to.name, bytes) : bytes.slice();
+    this.#queue.push(sent);
+    this.queuedBytes += sent.length;
     this.#transmit();
   }
 

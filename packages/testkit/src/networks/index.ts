@@ -1,0 +1,4 @@
+export * from './plan.ts';
+export * from './oracle.ts';
+export * from './simulate.ts';
+export * from './topology.ts';
