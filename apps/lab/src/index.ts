@@ -27,6 +27,6 @@ export {
   SERVICE,
   TERRAFORM,
 } from './post.ts';
-export { type LabDeps, type LabPage, runLab } from './run.ts';
+export { type LabDeps, type LabPage, runLab, runningPage } from './run.ts';
 export { enterSandbox, furnishSandbox, missingForSandbox, sandboxState } from './sandbox.ts';
 export { NODES, type NodeName } from './topology.ts';

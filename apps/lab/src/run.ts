@@ -2,7 +2,7 @@
 // up until Ctrl-C. What serves the page comes from outside, because the page is an application of
 // its own.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Facts } from '@rookery/doctor';
@@ -36,6 +36,14 @@ Hosts: router, node1, node2, node3, control, client, isp.
 `;
 
 const DEFAULT_PAGE_PORT = 8179;
+/** In the state directory: the address of the live page. */
+const PAGE_FILE = 'page';
+
+/** Address of the running lab's page, if there is one. */
+export function runningPage(): string | undefined {
+  const state = findRunningLab();
+  return state && readFileSync(join(state, PAGE_FILE), 'utf8');
+}
 
 /** Entry of the subcommand; resolves to the exit status. */
 export async function runLab(args: readonly string[], deps: LabDeps): Promise<number> {
@@ -94,6 +102,7 @@ async function inside(state: string, options: Options, deps: LabDeps): Promise<n
   const lab = await Lab.build({ state, self: deps.self, router: 'rookery', nodes: 'rookery' });
   serveExec(state, lab.hosts, ({ host, argv }) => ourProgram(lab, deps, host, argv));
   const page = await openPage(lab, options, deps);
+  writeFileSync(join(state, PAGE_FILE), page.url);
   const figures = await Promise.race([tellStory(lab, narrator, startedAtMs), ended]);
   const status = narrator.failed.length === 0 ? 0 : 1;
   if (figures !== 'ended') summarise(narrator, figures);
@@ -164,6 +173,7 @@ The lab stays up until Ctrl-C.
 Try
    kubectl get svc,ipaddresspools,bgppeers -A
    kubectl exec -it -n metallb daemonset.apps/metallb-speaker -c frr -- vtysh -c "show bgp summary"
+   bin/rookery doctor                                       # both ends, with findings and cures
    bin/rookery lab exec router birdc show protocols all node1
    bin/rookery lab exec router birdc show route all
    bin/rookery lab exec router ip route show proto bird

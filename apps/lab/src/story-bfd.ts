@@ -62,11 +62,14 @@ async function loseNode(lab: Lab, narrator: Narrator, figures: BfdFigures): Prom
   const victim = NODES[1];
   for (const client of [lab.lan, lab.wan]) client.keepAsking(VIP, PROBE_EVERY_MS);
   await until('requests on their way', 5000, () => when(lab.wan.tally().total > 50));
+  const routeChange = watchRoute(lab);
   const offAtMs = Date.now();
   await lab.powerOff(victim.name);
   await narrator.fact('node2 loses power: the router stops using it within 1 s', async () => {
-    figures.detectionMs = (await leaves(lab, victim.address)) - offAtMs;
-    const { detectionMs } = figures;
+    await leaves(lab, victim.address);
+    const detectionMs = (routeChange.firstAtMs() ?? Date.now()) - offAtMs;
+    routeChange.end();
+    figures.detectionMs = detectionMs;
     check(detectionMs <= DETECTION_LIMIT_MS, `it took ${seconds(detectionMs)}`);
     return seconds(detectionMs);
   });
@@ -127,13 +130,22 @@ async function neighborCounts(lab: Lab, node: NodeName): Promise<readonly [numbe
   return [peer?.['connectionsEstablished'] ?? 0, peer?.['connectionsDropped'] ?? 0];
 }
 
-/** Unix milliseconds at which the router's kernel no longer uses a node. */
-async function leaves(lab: Lab, address: string): Promise<number> {
-  return until(
-    `the next hop ${address} to go`,
-    10_000,
-    async () => ((await usesNextHop(lab, address)) ? undefined : Date.now()),
-    20,
+/** The kernel's own report of a change: asking it again and again takes longer than the change. */
+function watchRoute(lab: Lab): { firstAtMs(): number | undefined; end(): void } {
+  const child = lab.hosts.router.spawn(['ip', 'monitor', 'route'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let firstAtMs: number | undefined;
+  child.stdout!.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes(VIP)) firstAtMs ??= Date.now();
+  });
+  return { firstAtMs: () => firstAtMs, end: () => void child.kill() };
+}
+
+/** Waits until the router's kernel no longer uses a node. */
+async function leaves(lab: Lab, address: string): Promise<void> {
+  await until(`the next hop ${address} to go`, 10_000, async () =>
+    when(!(await usesNextHop(lab, address))),
   );
 }
 

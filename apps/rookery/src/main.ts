@@ -33,6 +33,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'a whole network in namespaces, with its story',
     load: () => import('./lab.ts'),
   },
+  doctor: {
+    summary: 'both ends of the running lab in one picture, findings with their cures',
+    load: () => import('./doctor.ts'),
+  },
   'lab-agent': {
     load: () => import('./lab-agent.ts'),
   },

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { EndFacts, Facts, ServiceFacts, SessionFacts } from './facts.ts';
 import { findingsFor } from './findings.ts';
 import { pictureFor } from './picture.ts';
+import { renderPicture } from './render.ts';
 
 const ADDRESSES = ['192.168.1.32', '192.168.1.33', '192.168.1.34'];
 
@@ -119,6 +120,17 @@ test('a dead node is named in the verdict while the others carry the traffic', (
   );
   assert.equal(verdict.level, 'degraded');
   assert.equal(verdict.sentence, 'node2 is out of service; 2 nodes carry the traffic.');
+});
+
+test('as text: verdict first, both ends in one line, findings with their cure', () => {
+  const text = renderPicture(pictureFor(withRouter(healthy(), { routes: [route([])] })));
+  assert.match(text, /^default\/web cannot be reached\./);
+  assert.match(
+    text,
+    /node1 +192\.168\.1\.32 +router: Established hold 9 s +node: Established hold 9 s/,
+  );
+  assert.match(text, /kernel\.not-installed \(broken\) default\/web\n.*\n    cure: .*export all/);
+  assert.match(renderPicture(pictureFor(healthy())), /through node1, node2, node3/);
 });
 
 function healthy(): Facts {
