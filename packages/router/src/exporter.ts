@@ -146,6 +146,11 @@ export class Exporter implements Task {
     return this.#options.merge !== undefined || this.#options.pathSink !== undefined;
   }
 
+  /** True when the sink takes every path of a prefix, each by its number in the table. */
+  get tellsPaths(): boolean {
+    return this.#options.pathSink !== undefined;
+  }
+
   /** What the sink has of a prefix. */
   inForce(net: number): number {
     return this.#options.sink.exportedAttributes(net);

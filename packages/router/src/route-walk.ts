@@ -45,7 +45,7 @@ export function walkRoutes(router: Router, query: RouteQuery): RouteWalkResult {
 interface ExportSide {
   readonly exporter: Exporter;
   readonly channel: Channel;
-  readonly inForce: (net: number) => number;
+  readonly inForce: (net: number, path: number) => number;
 }
 
 class Walk implements RouteWalk {
@@ -170,7 +170,7 @@ class Walk implements RouteWalk {
     const { rib } = side.exporter.table;
     // A route never goes back to where it came from.
     if (rib.sourceOf(path) === side.channel.source) return kind === 'noexport';
-    if (kind === 'exported') return side.inForce(net) !== 0;
+    if (kind === 'exported') return side.inForce(net, path) !== 0;
     // What the protocol itself refuses (its own routes) was never offered: BIRD lists it nowhere.
     if (side.exporter.refuses(path)) return false;
     if (kind === 'preexport') return true;
@@ -275,7 +275,9 @@ function exportSideOf(channel: Channel): ExportSide | undefined {
   return {
     exporter: group.exporter,
     channel,
-    inForce: (net) => group.updates.announcedTo(member, net),
+    // RFC 7911: with several paths per prefix each goes by its own number.
+    inForce: (net, path) =>
+      group.updates.announcedTo(member, net, group.exporter.tellsPaths ? path : 0),
   };
 }
 
