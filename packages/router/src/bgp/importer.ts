@@ -187,6 +187,7 @@ export class Importer {
     const { channel } = target;
     const { prefixes } = channel.table;
     const { words, lengths, pathIds, count } = batch;
+    if (prefixes.width === 1 && count > 2) prefixes.warm4(words, lengths, count);
     for (let i = 0; i < count; i++) {
       if (outcome > 0) {
         const net = internNet(prefixes, words, lengths, i);
@@ -305,6 +306,7 @@ export class Importer {
     const { channel } = target;
     const { prefixes } = channel.table;
     const { words, lengths, pathIds, count } = batch;
+    if (prefixes.width === 1 && count > 2) prefixes.warm4(words, lengths, count);
     for (let i = 0; i < count; i++) {
       const net = findNet(prefixes, words, lengths, i);
       if (net >= 0) channel.withdrawRoute(net, pathIds[i]!);
