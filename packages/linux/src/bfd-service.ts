@@ -4,16 +4,13 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Fact, LogClass } from '@rookery/router';
-import { keyOf } from './bfd-sessions.ts';
-import type { BfdOrder } from './bfd-sessions.ts';
-import type { FromBfdWorker, ToBfdWorker } from './bfd-worker.ts';
+import { keyOf } from './bfd-messages.ts';
+import type { BfdOrder, BfdRequest, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts';
 
 export interface BfdServiceDeps {
   readonly emit: (fact: Fact) => void;
   readonly log: (logClass: LogClass, text: string) => void;
 }
-
-type BfdRequest = Extract<BfdOrder, { kind: 'bfdRequest' }>;
 
 const RESTART_MS = 1000;
 /** Closing is sending one packet per session. */

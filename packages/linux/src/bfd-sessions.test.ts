@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { decodeBfd, encodeBfd } from '@rookery/bfd';
 import type { BfdPacket } from '@rookery/bfd';
 import type { BfdInterfaceConfig } from '@rookery/router';
+import type { BfdFact, BfdOrder } from './bfd-messages.ts';
 import { BfdService } from './bfd-service.ts';
 import { BfdSessions } from './bfd-sessions.ts';
-import type { BfdFact, BfdOrder } from './bfd-sessions.ts';
 import { openUdpReceiver, openUdpSender } from './udp.ts';
 
 /** Not the well-known ports: a BFD daemon may run here. One per test, as tests run side by side. */

@@ -2,30 +2,20 @@
 // RFC 5883 multihop, GTSM by RFC 5082). Knows nothing of threads: bfd-worker.ts runs it apart from
 // the rest of the daemon. No echo packets, and no VRFs but the one that an interface is in.
 
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import {
-  bfdDeadline,
-  createBfdSession,
-  decodeBfd,
-  detectionTimeUs,
-  DIAGNOSTIC,
-  encodeBfd,
-  signBfd,
-  stepBfd,
-  transmitIntervalUs,
-  verifyBfd,
-} from '@rookery/bfd';
-import type { BfdAction, BfdEvent, BfdKey, BfdPacket, BfdSession, Digests } from '@rookery/bfd';
+import { bfdDeadline, createBfdSession, decodeBfd, DIAGNOSTIC, stepBfd } from '@rookery/bfd';
+import type { BfdAction, BfdEvent, BfdPacket, BfdSession } from '@rookery/bfd';
 import { familyOf } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
-import type { BfdAuthentication, Fact, LogClass, Order, PlatformError } from '@rookery/router';
+import type { LogClass, PlatformError } from '@rookery/router';
+import { signWith, verifyWith } from './bfd-keys.ts';
+import { keyOf } from './bfd-messages.ts';
+import type { BfdFact, BfdOrder, BfdRequest } from './bfd-messages.ts';
+import { factOf, isNews, isRebirth } from './bfd-report.ts';
 import * as sys from './sys.ts';
 import { openUdpReceiver, openUdpSender } from './udp.ts';
 import type { UdpPacket, UdpReceiver, UdpSender } from './udp.ts';
-
-export type BfdOrder = Extract<Order, { kind: 'bfdRequest' | 'bfdRelease' }>;
-export type BfdFact = Extract<Fact, { kind: 'bfdChanged' }>;
 
 export interface BfdSessionsDeps {
   readonly emit: (facts: readonly BfdFact[]) => void;
@@ -37,8 +27,6 @@ export interface BfdSessionsDeps {
     readonly multihop: number;
   };
 }
-
-type BfdRequest = Extract<BfdOrder, { kind: 'bfdRequest' }>;
 
 /** `ttl`: from beyond the link; `stranger`: from nobody we know, or of no session of ours. */
 export type DropReason = 'ttl' | 'malformed' | 'stranger' | 'wrongAuthentication';
@@ -76,11 +64,6 @@ const REBIRTH_MS = 3000;
 const RECEIVER_RETRY_MS = 5000;
 /** These pass by themselves; after others the sender is opened anew. */
 const PASSING = new Set(['EAGAIN', 'ENOBUFS', 'ECONNREFUSED', 'EPERM']);
-
-const digests: Digests = {
-  md5: (bytes) => createHash('md5').update(bytes).digest(),
-  sha1: (bytes) => createHash('sha1').update(bytes).digest(),
-};
 
 export class BfdSessions {
   readonly #deps: BfdSessionsDeps;
@@ -192,7 +175,7 @@ export class BfdSessions {
 
   #tell(...entries: readonly Entry[]): void {
     for (const entry of entries) entry.told = entry.machine;
-    this.#deps.emit(entries.map(factOf));
+    this.#deps.emit(entries.map(({ request, machine }) => factOf(request, machine)));
   }
 
   #changed(entry: Entry, change: Extract<BfdAction, { kind: 'stateChanged' }>): void {
@@ -236,13 +219,9 @@ export class BfdSessions {
       const failure = this.#openSender(entry);
       if (failure) return this.#report(entry, failure);
     }
+    entry.sendSequence = (entry.sendSequence + 1) >>> 0;
     const { authentication } = entry.request.options;
-    const key = authentication && keysOf(authentication)[0];
-    let bytes: Uint8Array;
-    if (key) {
-      entry.sendSequence = (entry.sendSequence + 1) >>> 0;
-      bytes = signBfd(packet, key, entry.sendSequence, digests);
-    } else bytes = encodeBfd(packet);
+    const bytes = signWith(packet, authentication, entry.sendSequence);
     const failure = entry.sender!.send(bytes);
     if (!failure) entry.trouble = undefined;
     else if (!PASSING.has(failure.code)) {
@@ -343,13 +322,9 @@ export class BfdSessions {
     if (!isOnLink(entry, ifindex)) return 'stranger';
     const { minTtl, authentication } = entry.request.options;
     if (multihop && minTtl !== undefined && (ttl ?? 0) < minTtl) return 'ttl';
-    const keys = authentication ? keysOf(authentication) : [];
-    // RFC 5880 §4.2: the key id is the third octet of the section.
-    const id = packet.auth && bytes[packet.auth.start + 2];
-    const key = keys.find((one) => one.id === id) ?? keys[0];
-    const verified = verifyBfd(bytes, packet, key, entry.receivedSequence, digests);
-    if (!verified.ok) return 'wrongAuthentication';
-    if (key) entry.receivedSequence = verified.value;
+    const sequence = verifyWith(bytes, packet, authentication, entry.receivedSequence);
+    if (sequence === undefined) return 'wrongAuthentication';
+    if (authentication) entry.receivedSequence = sequence;
     return { entry, packet };
   }
 
@@ -369,60 +344,8 @@ export class BfdSessions {
   }
 }
 
-/**
- * Down by a neighbor that complains about nothing: its packets arrive, and it does not say that ours
- * do not. FRR ends a session with "neighbor signaled session down", which we never did while Up, and
- * begins the next one with no diagnostic.
- */
-function isRebirth(
-  change: Extract<BfdAction, { kind: 'stateChanged' }>,
-  session: BfdSession,
-): boolean {
-  const { none, neighborSignaledDown } = DIAGNOSTIC;
-  return (
-    change.from === 'Up' &&
-    change.diagnostic === neighborSignaledDown &&
-    change.remoteState === 'Down' &&
-    (session.remoteDiagnostic === none || session.remoteDiagnostic === neighborSignaledDown)
-  );
-}
-
 function isReported(entry: Entry): boolean {
   return !entry.leaving && !entry.rebirth;
-}
-
-/** More than counters: timers in force, or what the neighbor says of itself. */
-function isNews(told: BfdSession, now: BfdSession): boolean {
-  return (
-    told.remoteState !== now.remoteState ||
-    told.remoteDiscriminator !== now.remoteDiscriminator ||
-    transmitIntervalUs(told) !== transmitIntervalUs(now) ||
-    detectionTimeUs(told) !== detectionTimeUs(now)
-  );
-}
-
-function factOf({ request, machine }: Entry): BfdFact {
-  return {
-    kind: 'bfdChanged',
-    remote: request.remote,
-    multihop: request.multihop,
-    ...(request.interface === undefined ? {} : { interface: request.interface }),
-    state: machine.state,
-    session: {
-      remoteState: machine.remoteState,
-      localDiscriminator: machine.localDiscriminator,
-      remoteDiscriminator: machine.remoteDiscriminator,
-      localDiagnostic: machine.diagnostic,
-      remoteDiagnostic: machine.remoteDiagnostic,
-      txIntervalUs: transmitIntervalUs(machine),
-      detectTimeUs: detectionTimeUs(machine),
-      remoteMultiplier: machine.remoteMultiplier,
-      remoteMinTxUs: machine.remoteMinTxUs,
-      remoteMinRxUs: machine.remoteMinRxUs,
-      packetsReceived: machine.packetsReceived,
-      packetsSent: machine.packetsSent,
-    },
-  };
 }
 
 /** The index is looked up again when it does not fit: the link may have been made anew. */
@@ -436,13 +359,4 @@ function isOnLink(entry: Entry, ifindex: number): boolean {
 function closeSender(entry: Entry): void {
   entry.sender?.close();
   entry.sender = undefined;
-}
-
-function keysOf({ kind, keys }: BfdAuthentication): readonly BfdKey[] {
-  return keys.map(({ id, secret }) => ({ kind, id, password: secret }));
-}
-
-/** What makes two orders speak of the same session. */
-export function keyOf(order: BfdOrder): string {
-  return `${order.remote} ${order.interface ?? ''} ${order.multihop}`;
 }

@@ -3,18 +3,9 @@
 // with them and packets are a few milliseconds less punctual.
 
 import { parentPort } from 'node:worker_threads';
-import type { LogClass } from '@rookery/router';
+import type { FromBfdWorker, ToBfdWorker } from './bfd-messages.ts';
 import { BfdSessions } from './bfd-sessions.ts';
-import type { BfdFact, BfdOrder } from './bfd-sessions.ts';
 import { setRealtimePriority } from './sys.ts';
-
-export type ToBfdWorker =
-  | { readonly kind: 'order'; readonly order: BfdOrder }
-  | { readonly kind: 'close' };
-
-export type FromBfdWorker =
-  | { readonly kind: 'facts'; readonly facts: readonly BfdFact[] }
-  | { readonly kind: 'log'; readonly class: LogClass; readonly text: string };
 
 /** The lowest one: ahead of everything ordinary, behind everybody else who asked. */
 const REALTIME_PRIORITY = 1;

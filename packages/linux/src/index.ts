@@ -1,5 +1,5 @@
+export type { BfdOrder } from './bfd-messages.ts';
 export { BfdService } from './bfd-service.ts';
-export type { BfdOrder } from './bfd-sessions.ts';
 export * from './interface-facts.ts';
 export * from './log-format.ts';
 export * from './log-sinks.ts';
