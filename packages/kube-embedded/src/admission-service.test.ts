@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { admitService, defaultServiceRanges } from './admission-service.ts';
 import { cloneJson, type KubeObject, numberAt, objectAt, valueAt } from './object.ts';
+import { ServiceClaims } from './service-claims.ts';
 
 const dual = { ...defaultServiceRanges, ipv6Cidr: 'fd00:10:96::/112' };
 
@@ -21,7 +22,12 @@ function admit(
   ranges = defaultServiceRanges,
 ): KubeObject {
   const copy = cloneJson(object);
-  admitService(copy, previous, others, ranges);
+  admitService(
+    copy,
+    previous,
+    new ServiceClaims(previous ? [previous, ...others] : others),
+    ranges,
+  );
   return copy;
 }
 

@@ -1,6 +1,6 @@
 // What the API server does to a Service: defaults, cluster addresses and node ports from their
 // ranges, the health check port of externalTrafficPolicy Local, and refusal of plainly bad objects.
-// Allocations are found by looking at the stored services, so nothing can leak or drift.
+// Allocations are counted from the stored services (service-claims.ts), so nothing can leak.
 
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import {
@@ -21,6 +21,7 @@ import {
   textAt,
   valueAt,
 } from './object.ts';
+import type { ServiceClaims, Used } from './service-claims.ts';
 
 export interface ServiceRanges {
   /** IPv4 CIDR of cluster addresses, such as 10.96.0.0/16. */
@@ -37,11 +38,11 @@ export const defaultServiceRanges: ServiceRanges = {
   nodePortLast: 32767,
 };
 
-/** Completes and checks a Service in place. `others` are all stored services except this one. */
+/** Completes and checks a Service in place. `claims` are those of all stored services. */
 export function admitService(
   service: KubeObject,
   previous: KubeObject | undefined,
-  others: readonly KubeObject[],
+  claims: ServiceClaims,
   ranges: ServiceRanges,
 ): void {
   if (!isObject(service['spec'])) service['spec'] = {};
@@ -50,7 +51,7 @@ export function admitService(
   keepAllocations(spec, previous);
   const causes = serviceFaults(spec, previous);
   if (causes.length > 0) throw invalid('', 'Service', service.metadata.name ?? '', causes);
-  const used = usedBy(others);
+  const used = claims.seenBy(previous);
   const fail: Fail = (cause) => {
     throw invalid('', 'Service', service.metadata.name ?? '', [cause]);
   };
@@ -235,31 +236,9 @@ function portFaults(port: unknown, index: number, all: readonly unknown[]): Stat
   return causes;
 }
 
-interface Used {
-  addresses: Set<string>;
-  nodePorts: Map<number, Set<string>>;
-}
-
-function usedBy(services: readonly KubeObject[]): Used {
-  const used: Used = { addresses: new Set(), nodePorts: new Map() };
-  const take = (port: number, protocol: string) => {
-    const known = used.nodePorts.get(port) ?? new Set();
-    used.nodePorts.set(port, known.add(protocol));
-  };
-  for (const service of services) {
-    for (const ip of listAt(service, 'spec', 'clusterIPs')) used.addresses.add(String(ip));
-    for (const port of listAt(service, 'spec', 'ports')) {
-      const nodePort = numberAt(port, 'nodePort');
-      if (nodePort) take(nodePort, textAt(port, 'protocol'));
-    }
-    const health = numberAt(service, 'spec', 'healthCheckNodePort');
-    if (health) take(health, 'TCP');
-  }
-  return used;
-}
-
 type Fail = (cause: StatusCause) => never;
 
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 const portsUsedUp = fieldForbidden('spec.ports', 'the range of node ports is used up');
 
 function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges, fail: Fail): void {
@@ -293,7 +272,7 @@ function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges,
   const addresses = families.map((family, index) => {
     const cidr = family === 'IPv6' ? (ranges.ipv6Cidr ?? '') : ranges.ipv4Cidr;
     const asked = wanted[index];
-    if (asked === undefined) return firstFree(cidr, used.addresses) ?? '';
+    if (asked === undefined) return firstFree(cidr, used) ?? '';
     if (!inCidr(asked, cidr)) {
       fail(
         fieldInvalid(
@@ -303,7 +282,7 @@ function allocateClusterIps(spec: JsonObject, used: Used, ranges: ServiceRanges,
         ),
       );
     }
-    if (used.addresses.has(asked)) {
+    if (used.hasAddress(asked)) {
       fail(
         fieldInvalid(
           'spec.clusterIPs',
@@ -364,46 +343,45 @@ function checkNodePort(
       ),
     );
   }
-  if (used.nodePorts.get(port)?.has(protocol))
+  if (used.hasPort(port, protocol))
     fail(fieldInvalid(field, port, 'provided port is already allocated'));
-  used.nodePorts.set(port, (used.nodePorts.get(port) ?? new Set<string>()).add(protocol));
+  used.takePort(port, protocol);
 }
 
 function takePort(used: Used, ranges: ServiceRanges, protocol: string): number | undefined {
   // The real server picks at random; ours scatters by count so that neighbours do not look alike.
   const span = ranges.nodePortLast - ranges.nodePortFirst + 1;
-  const start = (used.nodePorts.size * 1237 + 811) % span;
+  const start = (used.portCount() * 1237 + 811) % span;
   for (let step = 0; step < span; step += 1) {
     const port = ranges.nodePortFirst + ((start + step) % span);
-    if (used.nodePorts.has(port)) continue;
-    used.nodePorts.set(port, new Set([protocol]));
+    if (PROTOCOLS.some((any) => used.hasPort(port, any))) continue;
+    used.takePort(port, protocol);
     return port;
   }
   return undefined;
 }
 
-function firstFree(cidr: string, used: Set<string>): string | undefined {
+function firstFree(cidr: string, used: Used): string | undefined {
   const [base = '', lengthText = '32'] = cidr.split('/');
-  if (isIPv4(base)) {
-    const start = base.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-    const size = 2 ** (32 - Number(lengthText));
-    for (let offset = 2; offset < size - 1; offset += 1) {
-      const value = start + offset;
-      const text = [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
-      if (!used.has(text)) return take(used, text);
-    }
-    return undefined;
-  }
-  for (let offset = 2; offset < 65535; offset += 1) {
-    const text = `${base.replace(/::$/, '')}::${offset.toString(16)}`;
-    if (!used.has(text)) return take(used, text);
+  const isIpv4 = isIPv4(base);
+  const start = isIpv4 ? base.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0) : 0;
+  const end = isIpv4 ? 2 ** (32 - Number(lengthText)) - 1 : 65535;
+  for (let offset = Math.max(2, used.fullBelow(cidr)); offset < end; offset += 1) {
+    const text = isIpv4 ? ipv4Text(start + offset) : ipv6Text(base, offset);
+    if (used.hasAddress(text)) continue;
+    used.noteFullBelow(cidr, offset);
+    used.takeAddress(text);
+    return text;
   }
   return undefined;
 }
 
-function take(used: Set<string>, text: string): string {
-  used.add(text);
-  return text;
+function ipv4Text(value: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+}
+
+function ipv6Text(base: string, offset: number): string {
+  return `${base.replace(/::$/, '')}::${offset.toString(16)}`;
 }
 
 function inCidr(ip: string, cidr: string): boolean {

@@ -42,6 +42,7 @@ import {
   type ResourceRegistry,
   storageKeyOf,
 } from './resource.ts';
+import { ServiceClaims } from './service-claims.ts';
 import type { Store } from './store/store.ts';
 import {
   carry,
@@ -87,6 +88,7 @@ export class KubeApi {
   readonly store: Store;
   readonly registry: ResourceRegistry;
   readonly #deps: KubeApiDeps;
+  readonly #claims: ServiceClaims;
   #nextExpiryMs = 0;
 
   constructor(deps: KubeApiDeps) {
@@ -94,6 +96,12 @@ export class KubeApi {
     this.store = deps.store;
     this.registry = deps.registry;
     for (const crd of this.store.list(crdResource)) this.#serveCrd(crd);
+    this.#claims = new ServiceClaims(this.store.list('/services'));
+    this.store.subscribe('/services', ({ type, object, previous }) => {
+      // In this order an address that stays is never free in between.
+      if (type !== 'DELETED') this.#claims.add(object);
+      if (previous) this.#claims.remove(previous);
+    });
   }
 
   nowText(): string {
@@ -410,14 +418,7 @@ export class KubeApi {
       const causes = def.custom.validate(object, previous);
       if (causes.length > 0) throw invalid(def.group, def.kind, object.metadata.name ?? '', causes);
     } else if (def.kind === 'Service' && def.group === '') {
-      const others = this.store
-        .list(storageKeyOf(def))
-        .filter(
-          (other) =>
-            other.metadata.name !== object.metadata.name ||
-            other.metadata.namespace !== object.metadata.namespace,
-        );
-      admitService(object, previous, others, this.#deps.ranges);
+      admitService(object, previous, this.#claims, this.#deps.ranges);
     } else if (def.kind === 'CustomResourceDefinition') admitCrd(object, this.nowText());
     else if (def.group !== 'events.k8s.io') admitBuiltin(object, this.nowText());
   }
