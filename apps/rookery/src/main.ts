@@ -29,6 +29,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     summary: 'the console of a router or speaker, in the words of vtysh',
     load: () => import('./vtysh.ts'),
   },
+  mrt: {
+    summary: 'print MRT dumps of tables and messages',
+    load: () => import('./mrt.ts'),
+  },
   lab: {
     summary: 'a whole network in namespaces, with its story',
     load: () => import('./lab.ts'),
