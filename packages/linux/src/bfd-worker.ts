@@ -16,6 +16,15 @@ if (parentPort) serve(parentPort);
 function serve(port: NonNullable<typeof parentPort>): void {
   const tell = (message: FromBfdWorker): void => port.postMessage(message);
   setRealtimePriority(REALTIME_PRIORITY);
+  // One session's trouble must not cost the others theirs.
+  process.on('uncaughtException', ({ message, stack = '' }) => {
+    const where = stack
+      .split('\n')
+      .slice(1, 4)
+      .map((line) => line.trim());
+    const text = `Internal error in BFD: ${message} (${where.join(' < ')})`;
+    tell({ kind: 'log', class: 'bug', text });
+  });
   const sessions = new BfdSessions({
     emit: (facts) => tell({ kind: 'facts', facts }),
     log: (logClass, text) => tell({ kind: 'log', class: logClass, text }),
