@@ -135,7 +135,9 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       return;
     }
     const presence = presenceOf(this.config, this.engine.interfaces);
+    // The link may have come or gone while the instance was down.
     if (presence !== 'present') this.#step({ kind: 'neighborLost', because: presence });
+    else if (!this.peer.neighborPresent) this.#step({ kind: 'neighborFound' });
     this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
     this.#updateListening(presence === 'present');
     this.#step({ kind: 'start' });
@@ -214,8 +216,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   override reload(direction: 'in' | 'out' | 'both'): boolean {
     if (direction !== 'in') {
-      for (const { membership } of this.families) {
+      for (const family of this.families) {
+        const { membership } = family;
         if (membership) membership.group.refresh(membership, false);
+        // A soft reconfiguration has left the former export policy in force until now.
+        this.routes.exportChanged(family);
       }
     }
     return direction === 'out' || this.channels.every((channel) => this.reimport(channel));
