@@ -1,7 +1,7 @@
 // MRT records from octets (RFC 6396 §2, §4.3, §4.4). A record that is wrong inside is a fault with
 // the offset of the next one: the reader of a file goes on. Never throws.
 
-import { decodePathAttributes } from '@rookery/bgp';
+import { attributeRow, decodePathAttributes } from '@rookery/bgp';
 import type { AttributeContext, PathAttributes } from '@rookery/bgp';
 import { addressFromBytes, copyBytes, err, networkOf, ok, readU16, readU32 } from '@rookery/net';
 import type { Family, IpAddress, Result } from '@rookery/net';
@@ -173,6 +173,7 @@ function decodeRibAttributes(
       nextHops = mpNextHops(section, at + header, next);
     } else {
       section.copyWithin(length, at, Math.min(next, section.length));
+      section[length] = usualFlags(section[length]!, section[length + 1] ?? 0);
       length += Math.min(next, section.length) - at;
     }
     at = next;
@@ -183,6 +184,12 @@ function decodeRibAttributes(
     attributes: { ...attributes, ...nextHops },
     ...(fault ? { fault: fault.detail } : {}),
   };
+}
+
+/** BIRD dumps NEXT_HOP and LOCAL_PREF with no flags at all: what they have to be is known. */
+function usualFlags(flags: number, type: number): number {
+  const row = attributeRow(type);
+  return row ? row.flags | (flags & 0x30) : flags;
 }
 
 function attributeEnd(section: Uint8Array, at: number, header: number, wide: boolean): number {

@@ -79,7 +79,7 @@ test('ADD-PATH entries, IPv6 sessions and four-octet peers survive the round tri
       timeMs: 5000,
       family: 'ipv6',
       sequence: 7,
-      net: '2001:db8:1::/47',
+      net: '2001:db8:2::/47',
       entries: [
         {
           peerIndex: 1,
