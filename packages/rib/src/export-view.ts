@@ -91,6 +91,12 @@ export class ExportView {
     else this.prefixes.retain(slot);
   }
 
+  /** Gives back a reference to each slot. */
+  releaseAll(slots: Int32Array): void {
+    if (!this.addPath) this.prefixes.warmRemoval(slots);
+    for (let i = 0; i < slots.length; i++) this.release(slots[i]!);
+  }
+
   release(slot: number): void {
     if (!this.addPath) {
       this.prefixes.release(slot);

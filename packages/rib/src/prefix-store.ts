@@ -144,6 +144,18 @@ export class PrefixStore {
     nets[0] = sum;
   }
 
+  /** The same for nets that are about to lose their last reference. */
+  warmRemoval(nets: Int32Array): void {
+    const slots = this.#slots;
+    const ratio = this.#ratio;
+    let sum = 0;
+    for (let i = 0; i < nets.length; i++) {
+      const net = nets[i]!;
+      if (this.#refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
+    }
+    this.#warmed[0] = sum;
+  }
+
   /** The number of an IPv6 prefix; see `intern4`. */
   intern6(a: number, b: number, c: number, d: number, length: number): number {
     const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);

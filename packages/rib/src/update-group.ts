@@ -93,7 +93,7 @@ export class UpdateGroup {
     });
     this.#maxLagBytes = options.maxLagBytes ?? 4 * 1024 * 1024;
     this.#stream = new UpdateStream((chunk) => {
-      for (const slot of chunk.slots) this.#view.release(slot);
+      this.#view.releaseAll(chunk.slots);
     });
   }
 
