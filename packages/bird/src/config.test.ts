@@ -269,7 +269,7 @@ ipv4 table t; roa4 table r;
 protocol direct { ipv4; interface -"wg*", "eth*" 10.0.0.0/8; }
 protocol kernel { ipv4 { table t; }; learn all; persist; metric 0; merge paths limit 4; }
 protocol pipe p { table master4; peer table t; export none; }
-protocol bfd { interface "eth*" { min rx interval 20 ms; multiplier 3; }; neighbor 10.0.0.7 dev "eth1" local 10.0.0.8; }
+protocol bfd { accept ipv4 direct; interface "eth*" { min rx interval 20 ms; multiplier 3; }; neighbor 10.0.0.7 dev "eth1" local 10.0.0.8; }
 protocol static s { ipv4; igp table t;
   route 10.0.0.0/8 via 192.0.2.1 via 192.0.2.2 weight 3;
   route 10.1.0.0/16 via "eth0";
@@ -291,6 +291,7 @@ protocol static rs { roa4 { table r; }; route 10.0.0.0/8 max 24 as 65000; }
   assert.equal(pipe.channel.importPolicy.kind, 'all');
   assert.equal(pipe.channel.exportPolicy.kind, 'none');
   const bfd = protocol<BfdConfig>(config, 'bfd1');
+  assert.deepEqual(bfd.accept, { family: 'ipv4', hops: 'direct' });
   assert.deepEqual(bfd.interfaces[0]!.options, {
     minRxIntervalUs: 20_000,
     minTxIntervalUs: 100_000,

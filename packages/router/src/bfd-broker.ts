@@ -3,6 +3,7 @@
 // the session itself to the platform, where packets are never late. Without a `bfd` protocol a
 // request waits silently, as in BIRD.
 
+import { familyOf } from '@rookery/net';
 import type { IpAddress } from '@rookery/net';
 import type { BfdAuthentication, BfdConfig, BfdInterfaceConfig } from './config.ts';
 import { matchesPatterns } from './interfaces.ts';
@@ -27,6 +28,8 @@ export interface BfdClient {
 export interface BfdEntry {
   need: BfdNeed;
   readonly clients: Set<BfdClient>;
+  /** Name of the `bfd` protocol that serves it; set together with `options`. */
+  server: string | undefined;
   options: BfdInterfaceConfig | undefined;
   state: BfdState | undefined;
   sinceMs: number;
@@ -59,18 +62,22 @@ export class BfdBroker {
   readonly #entries = new Map<string, BfdEntry>();
   readonly #order: (order: Order) => void;
   readonly #interfaces: InterfaceTable;
-  #config: BfdConfig | undefined;
-  #trace: (text: string) => void = () => {};
+  readonly #servers = new Map<string, BfdServer>();
 
   constructor(order: (order: Order) => void, interfaces: InterfaceTable) {
     this.#order = order;
     this.#interfaces = interfaces;
   }
 
-  /** The running `bfd` protocol's configuration and log, or `undefined` when none runs. */
-  configure(config: BfdConfig | undefined, trace?: (text: string) => void): void {
-    this.#config = config;
-    if (trace) this.#trace = trace;
+  /** A `bfd` protocol runs, or has another configuration. */
+  serve(config: BfdConfig, trace: (text: string) => void): void {
+    this.#servers.set(config.name, { config, trace });
+    for (const entry of this.#entries.values()) this.#apply(entry);
+  }
+
+  /** A `bfd` protocol ended; another one may take its sessions. */
+  retire(name: string): void {
+    this.#servers.delete(name);
     for (const entry of this.#entries.values()) this.#apply(entry);
   }
 
@@ -81,6 +88,7 @@ export class BfdBroker {
       entry = {
         need,
         clients: new Set(),
+        server: undefined,
         options: undefined,
         state: undefined,
         sinceMs: 0,
@@ -112,6 +120,11 @@ export class BfdBroker {
     if (fact.session) entry.details = fact.session;
     entry.state = fact.state;
     if (before !== fact.state) {
+      const from = before ?? 'Down';
+      if (from !== fact.state) {
+        const { remote, state } = fact;
+        this.#trace(entry, `Session to ${remote} changed state from ${from} to ${state}`);
+      }
       entry.sinceMs = nowMs;
       if (fact.state === 'Up') {
         entry.everUp = true;
@@ -145,30 +158,52 @@ export class BfdBroker {
   }
 
   #apply(entry: BfdEntry, moved = false): void {
-    const options = this.#config ? this.#optionsFor(this.#config, entry.need) : undefined;
-    if (sameOptions(options, entry.options) && !(moved && options)) return;
     const { need } = entry;
+    const found = this.#serverFor(need);
+    const options = found?.options;
     if (!options) {
+      if (!entry.options) return;
+      this.#release(entry);
       entry.state = undefined;
       entry.details = undefined;
-      this.#release(entry);
-    } else {
-      if (!entry.options) this.#trace(`Session to ${need.remote} added`);
-      this.#order({
-        kind: 'bfdRequest',
-        remote: need.remote,
-        ...(need.local === undefined ? {} : { local: need.local }),
-        ...(need.interface === undefined ? {} : { interface: need.interface }),
-        multihop: need.multihop,
-        options,
-      });
+      entry.options = undefined;
+      entry.server = undefined;
+      return;
     }
+    const same = sameOptions(options, entry.options) && !moved;
+    const added = entry.options === undefined;
+    entry.server = found.server.config.name;
     entry.options = options;
+    if (same) return;
+    if (added) this.#trace(entry, `Session to ${need.remote} added`);
+    this.#order({
+      kind: 'bfdRequest',
+      remote: need.remote,
+      ...(need.local === undefined ? {} : { local: need.local }),
+      ...(need.interface === undefined ? {} : { interface: need.interface }),
+      multihop: need.multihop,
+      options,
+    });
   }
 
-  #release({ need }: BfdEntry): void {
-    this.#trace(`Session to ${need.remote} removed`);
-    this.#order(releaseOrder(need));
+  #release(entry: BfdEntry): void {
+    this.#trace(entry, `Session to ${entry.need.remote} removed`);
+    this.#order(releaseOrder(entry.need));
+  }
+
+  #trace(entry: BfdEntry, text: string): void {
+    if (entry.server !== undefined) this.#servers.get(entry.server)?.trace(text);
+  }
+
+  #serverFor(
+    need: BfdNeed,
+  ): { readonly server: BfdServer; readonly options: BfdInterfaceConfig } | undefined {
+    for (const server of this.#servers.values()) {
+      if (!accepts(server.config, need)) continue;
+      const options = this.#optionsFor(server.config, need);
+      return options && { server, options };
+    }
+    return undefined;
   }
 
   /** `undefined` while the interface is not there. */
@@ -181,6 +216,16 @@ export class BfdBroker {
       : config.interfaces.find((i) => fact && matchesPatterns(i.patterns, fact))?.options;
     return { ...(base ?? DEFAULT_OPTIONS), ...need.options };
   }
+}
+
+interface BfdServer {
+  readonly config: BfdConfig;
+  readonly trace: (text: string) => void;
+}
+
+function accepts({ accept }: BfdConfig, need: BfdNeed): boolean {
+  if (accept?.family !== undefined && accept.family !== familyOf(need.remote)) return false;
+  return accept?.hops === undefined || (accept.hops === 'multihop') === need.multihop;
 }
 
 function keyOf(need: BfdNeed): string {

@@ -253,6 +253,8 @@ export interface BfdAuthentication {
 
 export interface BfdConfig extends ProtocolCommon {
   readonly kind: 'bfd';
+  /** Serves only these sessions; absent fields: all. */
+  readonly accept?: { readonly family?: Family; readonly hops?: 'direct' | 'multihop' };
   readonly interfaces: readonly {
     readonly patterns: readonly InterfacePattern[];
     readonly options: BfdInterfaceConfig;

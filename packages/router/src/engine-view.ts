@@ -90,9 +90,9 @@ export class EngineView implements RouterView {
   }
 
   bfdSessions(): readonly BfdSessionView[] {
-    const protocol = this.#router.protocols.find((p) => p.kind === 'bfd')?.name ?? 'bfd';
     return this.#router.bfd.sessions().map((entry): BfdSessionView => {
       const { need, options, details } = entry;
+      const protocol = entry.server ?? 'bfd';
       const configured = [...entry.clients].some((client) => client.name === protocol);
       return {
         protocol,

@@ -18,7 +18,6 @@ import type { AcceptedFact } from './listeners.ts';
 import { ProtocolSet } from './protocol-set.ts';
 import { Protocol } from './protocol.ts';
 import type { ShutdownReason } from './protocol.ts';
-import { BfdProtocol } from './protocols/bfd.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
@@ -446,16 +445,9 @@ export class Router implements Engine {
       case 'kernelDone':
         for (const kernel of this.#set.kernels()) kernel.handleDone(fact.results);
         return;
-      case 'bfdChanged': {
-        const before = this.bfd.entryFor(fact)?.state ?? 'Down';
-        for (const protocol of this.#set.all) {
-          if (before === fact.state) break;
-          if (!(protocol instanceof BfdProtocol) || !protocol.running) continue;
-          protocol.sessionChanged(fact.remote, before, fact.state);
-        }
+      case 'bfdChanged':
         this.bfd.changed(fact, this.nowMs);
         return;
-      }
     }
   }
 

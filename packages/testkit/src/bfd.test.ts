@@ -60,6 +60,18 @@ test('without protocol bfd nothing is asked for', () => {
   assert.deepEqual(requestsOf(router), []);
 });
 
+test('two BFD protocols share the sessions out by what they accept', () => {
+  const multihop: BfdConfig = { ...BFD, name: 'far', accept: { hops: 'multihop' } };
+  const ipv6: BfdConfig = { ...BFD, name: 'six', accept: { family: 'ipv6' } };
+  const served = (router: SimRouter): unknown =>
+    router.router.view.bfdSessions().map((session) => session.protocol);
+  const { router } = established({ bfd: { graceful: false } }, [multihop, ipv6]);
+  assert.deepEqual(served(router), []);
+  router.configure(configOf({ bfd: { graceful: false } }, [multihop, ipv6, BFD]));
+  assert.deepEqual(served(router), ['bfd1']);
+  assert.equal(requestsOf(router).length, 1);
+});
+
 test('a failure ends the session with Cease 6.10, routes gone at once, and no error wait', () => {
   const { lan, router } = established({ bfd: { graceful: false } }, [BFD]);
   tell(router, 'Up');

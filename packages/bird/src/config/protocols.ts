@@ -180,13 +180,18 @@ export function finishPipe(read: Reader, d: PipeDraft, end: Token): PipeConfig {
 }
 
 export const BFD_OPTIONS: OptionTable<BfdDraft> = {
-  accept: (read) => {
+  accept: (read, d) => {
     const { c } = read;
-    if (!c.acceptWord('ipv4')) c.acceptWord('ipv6');
-    if (!c.acceptWord('direct')) c.acceptWord('multihop');
+    const family = c.acceptWord('ipv4') ? 'ipv4' : c.acceptWord('ipv6') ? 'ipv6' : undefined;
+    const hops = c.acceptWord('direct')
+      ? 'direct'
+      : c.acceptWord('multihop')
+        ? 'multihop'
+        : undefined;
+    d.accept = { ...d.accept, ...defined('family', family), ...defined('hops', hops) };
   },
-  'strict bind': (read) => void read.bool(),
-  'zero udp6 checksum rx': (read) => void read.bool(),
+  'strict bind': (read, _d, at) => warnOfNoEffect(read, at, 'strict bind'),
+  'zero udp6 checksum rx': (read, _d, at) => warnOfNoEffect(read, at, 'zero udp6 checksum rx'),
   interface: (read, d) => {
     const patterns = read.patterns();
     const options = read.c.isPunct('{') ? readBfdOptions(read, false) : {};
@@ -215,6 +220,13 @@ export const BFD_OPTIONS: OptionTable<BfdDraft> = {
   },
 };
 
+/** `off` is what we do anyway. */
+function warnOfNoEffect(read: Reader, at: Token, option: string): void {
+  if (!read.bool()) return;
+  const message = `'${option}' of BFD has no effect in rookery`;
+  read.log.add('warning', at, 'unsupported', message, 'sessions run without it; remove it');
+}
+
 function withBfdDefaults(options: BfdOptionsDraft): NonNullable<BfdConfig['multihop']> {
   const { graceful: _graceful, ...session } = options;
   return { ...BFD_DEFAULTS, ...session };
@@ -224,6 +236,7 @@ export function finishBfd(_read: Reader, d: BfdDraft): BfdConfig {
   return {
     kind: 'bfd',
     ...finishCommon(d),
+    ...defined('accept', d.accept),
     interfaces: d.interfaces ?? [],
     ...defined('multihop', d.multihop),
     neighbors: d.neighbors ?? [],
@@ -240,4 +253,5 @@ export const CHANNEL_TYPES: Readonly<Record<string, readonly NetType[]>> = {
   pipe: [],
   bfd: [],
   rpki: ['roa4', 'roa6'],
+  mrt: [],
 };

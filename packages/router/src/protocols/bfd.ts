@@ -4,7 +4,6 @@
 import type { BfdClient } from '../bfd-broker.ts';
 import type { BfdConfig, ProtocolConfig } from '../config.ts';
 import type { Engine } from '../engine.ts';
-import type { BfdState } from '../io.ts';
 import { Protocol } from '../protocol.ts';
 import { traceFlags } from '../trace.ts';
 import type { ProtocolView } from '../view.ts';
@@ -24,7 +23,7 @@ export class BfdProtocol extends Protocol {
     this.config = next;
     this.flags = traceFlags(next.debug);
     this.#releaseOwn();
-    this.engine.bfd.configure(next, this.#traceSession);
+    this.engine.bfd.serve(next, this.#traceSession);
     this.#requestOwn();
     return true;
   }
@@ -35,24 +34,19 @@ export class BfdProtocol extends Protocol {
 
   override onInterfacesSettled(): void {
     // Which options fit depends on the interfaces that there are.
-    this.engine.bfd.configure(this.config);
+    this.engine.bfd.serve(this.config, this.#traceSession);
     for (const session of this.#own) this.#place(session);
   }
 
-  /** Called for every change of a session, whoever asked for it. */
-  sessionChanged(remote: string, from: BfdState, to: BfdState): void {
-    this.trace('events', `Session to ${remote} changed state from ${from} to ${to}`);
-  }
-
   protected onStart(): 'up' {
-    this.engine.bfd.configure(this.config, this.#traceSession);
+    this.engine.bfd.serve(this.config, this.#traceSession);
     this.#requestOwn();
     return 'up';
   }
 
   protected override onDown(): void {
     this.#releaseOwn();
-    this.engine.bfd.configure(undefined);
+    this.engine.bfd.retire(this.name);
   }
 
   #requestOwn(): void {
