@@ -370,6 +370,16 @@ describe('multipath', () => {
     );
   });
 
+  test('leaves out what deterministic MED has put behind a path of the same AS', () => {
+    const options = { deterministicMed: true };
+    const { table, net, paths } = tableOf([
+      { options, bgp: { asPath: asns(1), med: 20 }, peer: { routerId: 2 } },
+      { options, bgp: { asPath: asns(1), med: 10 }, peer: { routerId: 3 } },
+      { options, bgp: { asPath: asns(2) }, peer: { routerId: 1 } },
+    ]);
+    assert.deepEqual(multipathSet(table, net, 16), [paths[1], paths[2]]);
+  });
+
   test('counts a shared next hop once', () => {
     const nexthops = [{ gateway: '203.0.113.9', interface: 'eth0', ifindex: 2 }];
     const { table, net } = tableOf([{ attributes: { nexthops } }, { attributes: { nexthops } }]);

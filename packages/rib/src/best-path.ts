@@ -105,6 +105,16 @@ export function equalForMultipath(context: DecisionContext, a: number, b: number
 }
 
 /**
+ * `deterministic med`: true when a path through the same neighbor AS is better down to the IGP
+ * metric. Such a path must not share traffic with the best one of another AS, whose MED it never met.
+ */
+export function isOutrankedInGroup(context: DecisionContext, first: number, path: number): boolean {
+  const { paths, sources } = context;
+  if ((sources.options[paths.source[path]!]! & OPTION.deterministicMed) === 0) return false;
+  return isSuppressed(context, first, path, STEP.igpMetric);
+}
+
+/**
  * `deterministic med`: a path that loses inside its neighbor-AS group is out before groups meet.
  * Inside a group the order is total, so the winner is the one that no other member beats.
  */
@@ -119,14 +129,21 @@ function selectWithinGroups(context: DecisionContext, first: number): number {
   return best;
 }
 
-function isSuppressed(context: DecisionContext, first: number, path: number): boolean {
+/** A member of its group beats it in one of the steps up to `lastStep`. */
+function isSuppressed(
+  context: DecisionContext,
+  first: number,
+  path: number,
+  lastStep: number = STEP.sourceOrder,
+): boolean {
   const { paths, facts, sources } = context;
   const group = facts.neighborAsOf(paths.attributes[path]!);
   for (let other = first; other !== 0; other = paths.next[other]!) {
     if (other === path || (paths.flags[other]! & PATH_FLAG.filtered) !== 0) continue;
     if (facts.neighborAsOf(paths.attributes[other]!) !== group) continue;
     if (sources.kind[paths.source[other]!] !== sources.kind[paths.source[path]!]) continue;
-    if (decidePaths(context, other, path) > 0) return true;
+    const step = decidePaths(context, other, path);
+    if (step > 0 && step <= lastStep) return true;
   }
   return false;
 }

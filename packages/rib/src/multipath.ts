@@ -3,7 +3,7 @@
 
 import { compareAddresses } from '@rookery/net';
 import { FACT } from './attribute-facts.ts';
-import { comparePaths, equalForMultipath } from './best-path.ts';
+import { comparePaths, equalForMultipath, isOutrankedInGroup } from './best-path.ts';
 import type { DecisionReason } from './best-path.ts';
 import type { Nexthop } from './route.ts';
 import type { Table } from './table.ts';
@@ -38,9 +38,11 @@ export function multipathSet(table: Table, net: number, limit: number): number[]
   if (best === 0) return [];
   const chosen = [best];
   if (isShareable(table, best)) {
-    for (let path = table.firstPath(net); path !== 0; path = table.nextPath(path)) {
+    const first = table.firstPath(net);
+    for (let path = first; path !== 0; path = table.nextPath(path)) {
       if (path === best || table.isFiltered(path) || !isShareable(table, path)) continue;
-      if (equalForMultipath(table, best, path)) chosen.push(path);
+      if (!equalForMultipath(table, best, path)) continue;
+      if (!isOutrankedInGroup(table, first, path)) chosen.push(path);
     }
   }
   if (chosen.length === 1) return chosen;
