@@ -216,9 +216,13 @@ function expectationOf(text: string): Expectation {
 }
 
 function octets(text: string): Uint8Array {
-  const plain = text.replaceAll(/([0-9a-f]+)\*(\d+)/g, (_, unit: string, times: string) =>
-    unit.repeat(Number(times)),
-  );
+  const plain = text
+    .split(' ')
+    .map((token) => {
+      const [unit = '', times] = token.split('*');
+      return times === undefined ? unit : unit.repeat(Number(times));
+    })
+    .join('');
   const bytes = parseHex(plain);
   if (!bytes) throw new Error(`not hexadecimal: ${plain.slice(0, 80)}`);
   return bytes;

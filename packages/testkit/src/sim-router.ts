@@ -242,6 +242,7 @@ export class SimRouter {
         else this.#listeners.get(order.listener)?.keys.set(order.peer, order.key);
         return;
       case 'tcpConfigure':
+      case 'writeFile':
       case 'bfdRequest':
       case 'bfdRelease':
         this.orders.push(order);

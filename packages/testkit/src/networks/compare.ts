@@ -38,8 +38,10 @@ export function differences(
       });
     }
     for (const [what, actual, wanted] of parts) {
-      for (const line of without(wanted, actual)) found.push(`r${router.index} ${what} lacks ${line}`);
-      for (const line of without(actual, wanted)) found.push(`r${router.index} ${what} has   ${line}`);
+      for (const line of without(wanted, actual))
+        found.push(`r${router.index} ${what} lacks ${line}`);
+      for (const line of without(actual, wanted))
+        found.push(`r${router.index} ${what} has   ${line}`);
     }
     if (found.length >= limit) break;
   }
@@ -73,8 +75,9 @@ function actualTable(
   for (const filtered of [false, true]) {
     walk(sim, { tables: [table], primary: false, filtered, countOnly: false }, (net, route) => {
       const words = wordsOf(actualWords(route.attributes));
-      const ties = (tables.get(net)?.best ?? [])
-        .map((r) => `${r.via?.session.name ?? 'static1'} ${wordsOf(heldWords(r))}`);
+      const ties = (tables.get(net)?.best ?? []).map(
+        (r) => `${r.via?.session.name ?? 'static1'} ${wordsOf(heldWords(r))}`,
+      );
       const tied = ties.length > 1 && ties.includes(`${route.protocol} ${words}`);
       const chosen = route.best ? markOf(1) : '-';
       const mark = filtered ? 'filtered' : tied ? markOf(ties.length) : chosen;
@@ -127,7 +130,10 @@ function actualKernel(sim: SimRouter): string[] {
   return sim.fib
     .owned()
     .map((line) =>
-      line.replace(/ via (\S+) /, (_all, hops: string) => ` via ${hops.split(',').toSorted().join()} `),
+      line.replace(
+        / via (\S+) /,
+        (_all, hops: string) => ` via ${hops.split(',').toSorted().join()} `,
+      ),
     )
     .toSorted();
 }
@@ -172,7 +178,12 @@ function wordsOf(route: Partial<SentRoute>): string {
   if (route.localPref !== undefined) words.push(`pref ${route.localPref}`);
   if (route.med !== undefined) words.push(`med ${route.med}`);
   if (route.communities!.length > 0) {
-    words.push(`tags ${route.communities!.map((c) => c.toString(16)).toSorted().join(' ')}`);
+    words.push(
+      `tags ${route
+        .communities!.map((c) => c.toString(16))
+        .toSorted()
+        .join(' ')}`,
+    );
   }
   if (route.originator !== undefined) words.push(`originator ${route.originator}`);
   if (route.clusters!.length > 0) words.push(`clusters ${route.clusters!.join(' ')}`);

@@ -16,25 +16,24 @@ import { lanInterface } from '../sim-lan.ts';
 import type { EndPlan, NetworkPlan, RouterPlan, SessionPlan } from './plan.ts';
 import { policyFor } from './policies.ts';
 
-const QUIET = { debug: [] } as const;
-
 export function configFor(
   plan: NetworkPlan,
   router: RouterPlan,
   disabled: ReadonlySet<string> = new Set(),
 ): RouterConfig {
   const { family } = plan;
+  const traced = { debug: plan.debug };
   const protocols: ProtocolConfig[] = [
     kernelConfig(family, ALL, {
-      ...QUIET,
+      ...traced,
       scanTimeSec: 20,
-      channel: channelConfig(family, 10, { ...QUIET, exportPolicy: ALL }),
+      channel: channelConfig(family, 10, { ...traced, exportPolicy: ALL }),
       ...(router.mergePaths ? { mergePaths: 64 } : {}),
     }),
-    deviceConfig(QUIET),
+    deviceConfig(traced),
     staticConfig([...router.origins].toSorted().map(blackhole), {
-      ...QUIET,
-      channel: channelConfig(family, 200, QUIET),
+      ...traced,
+      channel: channelConfig(family, 200, traced),
     }),
   ];
   for (const session of plan.sessions) {
@@ -66,7 +65,7 @@ function bgpFor(
     peer.address,
     { local: router.asn, remote: plan.routers[peer.router]!.asn },
     {
-      ...QUIET,
+      debug: plan.debug,
       disabled: disabled.has(session.name),
       passive: own.passive,
       holdTimeSec: own.holdTimeSec,
@@ -85,7 +84,7 @@ function bgpFor(
       longLivedGracefulRestart: 'off',
       channels: [
         bgpChannelConfig(plan.family, {
-          ...QUIET,
+          debug: plan.debug,
           importPolicy: policyFor(own.importRules),
           exportPolicy: policyFor(own.exportRules),
           importKeepFiltered: own.keepFiltered,

@@ -50,12 +50,7 @@ export class Faults {
   readonly #cut = new Set<string>();
   readonly #disabled = new Map<number, Set<string>>();
 
-  constructor(
-    plan: NetworkPlan,
-    network: SimNetwork,
-    routers: readonly SimRouter[],
-    draw: Draw,
-  ) {
+  constructor(plan: NetworkPlan, network: SimNetwork, routers: readonly SimRouter[], draw: Draw) {
     this.#plan = plan;
     this.#network = network;
     this.#routers = routers;
@@ -75,7 +70,7 @@ export class Faults {
   /** Everything that is broken becomes whole; nothing that was decided is undone. */
   heal(): void {
     const { sessions, routers } = this.#plan;
-    this.log.push(`${this.#network.clock.nowMs} heal`);
+    this.log.push(`${(this.#network.clock.nowMs / 1000).toFixed(3)} heal`);
     for (const { segment } of sessions) {
       this.#network.setQuality(segment, { delayMs: 1 + (segment.length % 3), loss: 0 });
     }

@@ -195,9 +195,7 @@ class Solver {
     );
     const first = best[0];
     const beaten = (a: HeldRoute): boolean =>
-      usable.some(
-        (b) => b.asPath[0] === a.asPath[0] && this.#compare(b, a, always, 'merit') < 0,
-      );
+      usable.some((b) => b.asPath[0] === a.asPath[0] && this.#compare(b, a, always, 'merit') < 0);
     const equal = first
       ? usable.filter((a) => !beaten(a) && this.#compare(a, first, always, 'merit') === 0)
       : [];

@@ -2,6 +2,7 @@
 // it: `configs.ts` the configuration of the real engine, `oracle.ts` the tables that it must end
 // with. Faults change the plan (origins, policies, options) while a simulation runs.
 
+import type { DebugMask } from '@rookery/router';
 import type { Family, IpAddress, Prefix } from '@rookery/net';
 
 export interface NetworkPlan {
@@ -12,6 +13,8 @@ export interface NetworkPlan {
   readonly sessions: readonly SessionPlan[];
   /** Networks that somebody may originate; those at the end are shared by several (anycast). */
   readonly nets: readonly Prefix[];
+  /** What the routers log; a run is the same with and without. */
+  debug: DebugMask;
 }
 
 export type Shape = 'tree' | 'ring' | 'random' | 'hierarchy' | 'route server' | 'leaf-spine';

@@ -1,6 +1,7 @@
 // One seed, one network, one life: it starts, things go wrong, everything is repaired, and when it
 // is quiet each table must be what the oracle says. The same seed lives the same life.
 
+import type { DebugMask } from '@rookery/router';
 import { SimHost, SimNetwork } from '../sim-network.ts';
 import { SimRouter } from '../sim-router.ts';
 import { VirtualClock, seededRandom } from '../virtual-clock.ts';
@@ -18,6 +19,8 @@ const QUIET_LIMIT_MS = 900_000;
 const STEADY_MS = 20_000;
 
 export interface SimulateOptions {
+  /** What every router writes to its log; nothing by default. */
+  readonly debug?: DebugMask;
   /** Sees each piece of bytes that a router sends; what it returns is sent instead. */
   readonly tamper?: (from: string, to: string, bytes: Uint8Array) => Uint8Array;
 }
@@ -41,6 +44,7 @@ export interface Simulation {
 
 export function simulate(seed: number, options: SimulateOptions = {}): Simulation {
   const plan = drawNetwork(seed);
+  plan.debug = options.debug ?? [];
   const clock = new VirtualClock();
   const network = new SimNetwork(clock, seededRandom(seed));
   if (options.tamper) network.tamper = options.tamper;

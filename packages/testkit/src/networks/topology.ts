@@ -6,7 +6,15 @@
 
 import type { Family, Prefix } from '@rookery/net';
 import { Draw } from './draw.ts';
-import type { EndPlan, NetworkPlan, Relation, RouterPlan, Rule, SessionPlan, Shape } from './plan.ts';
+import type {
+  EndPlan,
+  NetworkPlan,
+  Relation,
+  RouterPlan,
+  Rule,
+  SessionPlan,
+  Shape,
+} from './plan.ts';
 
 const SHAPES: readonly Shape[] = [
   'tree',
@@ -76,6 +84,7 @@ class Builder {
       routers: this.#routers,
       sessions: this.#sessions,
       nets: this.#nets,
+      debug: [],
     };
   }
 
