@@ -15,13 +15,19 @@ const VIP = '192.168.2.1';
 const GOOD_ATTRIBUTES = '40010100' + '40020602010000fbf1' + '400304c0a80121';
 const NLRI = '20c0a80201';
 
+/** The post's file; waiting a minute after each error would only make the tests slow. */
+const CONF = BIRD_CONF.mergePaths.replace(
+  'local as 64496;',
+  'local as 64496;\nerror wait time 1, 2;',
+);
+
 let lab: Lab;
 let peer: RawPeer;
 
 before(async () => {
   if (skip) return;
   lab = await Lab.build({ state, self: SELF, router: 'rookery', nodes: 'frr' });
-  await lab.router.start(BIRD_CONF.mergePaths);
+  await lab.router.start(CONF);
   // node1 is the good neighbor that must not notice anything; node2 is played by the raw peer.
   await lab.node('node1').start();
   await until('node1 in the kernel', 40_000, async () =>
