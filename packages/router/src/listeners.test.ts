@@ -18,6 +18,7 @@ function world(): World {
     order: (order) => orders.push(order),
     log: (_class, text) => texts.push(text),
     nextId: () => id++,
+    nowMs: () => 0,
   });
   return { listeners, orders, texts };
 }

@@ -6,6 +6,7 @@
 import type { Family, IpAddress, Prefix } from '@rookery/net';
 import type { Fact, ListenerId, Order } from './io.ts';
 import type { LogClass } from './config.ts';
+import { LogLimit } from './log-limit.ts';
 
 export type AcceptedFact = Extract<Fact, { readonly kind: 'tcpAccepted' }>;
 
@@ -43,16 +44,21 @@ export class Listeners {
   readonly #sockets = new Map<string, Socket>();
   readonly #byId = new Map<ListenerId, Socket>();
   readonly #order: (order: Order) => void;
-  readonly #log: (logClass: LogClass, text: string) => void;
+  readonly #strangers: LogLimit;
   readonly #nextId: () => number;
 
   constructor(deps: {
     readonly order: (order: Order) => void;
     readonly log: (logClass: LogClass, text: string) => void;
     readonly nextId: () => number;
+    readonly nowMs: () => number;
   }) {
     this.#order = deps.order;
-    this.#log = deps.log;
+    this.#strangers = new LogLimit(
+      'connects from unknown addresses',
+      (text) => deps.log('warning', `BGP: ${text}`),
+      deps.nowMs,
+    );
     this.#nextId = deps.nextId;
   }
 
@@ -71,7 +77,11 @@ export class Listeners {
         family: need.family,
         ...(need.address === undefined ? {} : { address: need.address }),
         port: need.port,
-        options: { tos: BGP_TOS, ttl: FULL_TTL, ...(need.vrf === undefined ? {} : { vrf: need.vrf }) },
+        options: {
+          tos: BGP_TOS,
+          ttl: FULL_TTL,
+          ...(need.vrf === undefined ? {} : { vrf: need.vrf }),
+        },
       });
       for (const other of clients) this.#setKey(socket, other);
     }
@@ -119,9 +129,8 @@ export class Listeners {
       }
     }
     if (best) return best.accepted(fact);
-    this.#log(
-      'warning',
-      `BGP: Unexpected connect from unknown address ${fact.remote} (port ${fact.remotePort})`,
+    this.#strangers.write(
+      `Unexpected connect from unknown address ${fact.remote} (port ${fact.remotePort})`,
     );
     this.#order({ kind: 'tcpClose', connection: fact.connection, reset: true });
   }

@@ -7,17 +7,21 @@ import type { IpAddress } from '@rookery/net';
 import type { NetCursor, Policy } from '@rookery/rib';
 import { BfdBroker } from './bfd-broker.ts';
 import { BgpGroups } from './bgp/groups.ts';
+import type { BgpTap } from './bgp/tap.ts';
 import type { BgpConfig, DebugMask, LogClass, RouterConfig, TableConfig } from './config.ts';
-import type { ProtocolOutcome } from './control.ts';
+import type { ProtocolOutcome, TableDumpCommand } from './control.ts';
 import type { ConnectionHandler, Engine } from './engine.ts';
 import type { Exporter } from './exporter.ts';
 import { InterfaceTable, chooseRouterId } from './interfaces.ts';
 import type { ConnectionId, Fact, InterfaceFact, Order } from './io.ts';
+import { MrtMessageDump } from './mrt/message-dump.ts';
+import { startTableDump } from './mrt/table-dump.ts';
 import { Listeners } from './listeners.ts';
 import type { AcceptedFact } from './listeners.ts';
 import { ProtocolSet } from './protocol-set.ts';
 import { Protocol } from './protocol.ts';
 import type { ShutdownReason } from './protocol.ts';
+import { dumpTables } from './protocols/mrt.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
@@ -72,6 +76,7 @@ export class Router implements Engine {
   readonly redirects: RedirectWatch;
   readonly groups: BgpGroups;
   readonly view: RouterView;
+  readonly taps = new Set<BgpTap>();
   config: RouterConfig;
   nowMs: number;
   routerId: IpAddress = '0.0.0.0';
@@ -92,6 +97,9 @@ export class Router implements Engine {
   #stopping = false;
   /** A reconfiguration waits for protocols that come down. */
   #reconfiguring = false;
+  #messageDump: MrtMessageDump | undefined;
+  /** Files that could not be written, so that each is reported once. */
+  readonly #failedFiles = new Set<string>();
   readonly #bugs = new Map<string, number[]>();
 
   constructor(options: RouterOptions) {
@@ -107,7 +115,8 @@ export class Router implements Engine {
     this.#stores = createStores(Math.floor(options.random() * 0x7fffffff));
     const order = (o: Order): void => this.order(o);
     const log = (c: LogClass, t: string): void => this.log(c, t);
-    this.listeners = new Listeners({ order, log, nextId: () => this.nextId() });
+    const nextId = (): number => this.nextId();
+    this.listeners = new Listeners({ order, log, nextId, nowMs: () => this.nowMs });
     this.bfd = new BfdBroker(order, this.interfaces);
     this.redirects = new RedirectWatch(this.interfaces, log);
     this.groups = new BgpGroups(this);
@@ -126,6 +135,7 @@ export class Router implements Engine {
     });
     this.#recovers = options.recovering ?? false;
     this.view = new EngineView(this);
+    this.#openMessageDump();
     for (const table of options.config.tables) this.#addTable(table);
     this.#boot();
   }
@@ -257,6 +267,25 @@ export class Router implements Engine {
       protocol.shutdown({ kind: 'restarted' }, () => this.#set.restartOrForget(protocol));
       return 'done';
     });
+  }
+
+  /** `mrt dump`: tables to a file, in slices; false when nothing matches. */
+  dumpTables(request: TableDumpCommand, nowMs: number): boolean {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    const { pattern, filename, policy } = request;
+    const tables = dumpTables(this, pattern);
+    if (tables.length === 0) return false;
+    startTableDump(this, {
+      owner: undefined,
+      tables,
+      filename,
+      ...(policy === undefined ? {} : { policy }),
+      alwaysAddPath: false,
+      routerId: this.routerId,
+      done: (outcome) => this.log('info', `MRT table dump to ${filename} ${outcome}`),
+    });
+    this.#settle();
+    return true;
   }
 
   /** `undefined` names: every protocol. Lasts until the next configuration. */
@@ -399,6 +428,18 @@ export class Router implements Engine {
     );
   }
 
+  #openMessageDump(): void {
+    if (this.#messageDump) this.taps.delete(this.#messageDump);
+    this.#messageDump = undefined;
+    const { mrtDumpFile } = this.config;
+    if (mrtDumpFile === undefined) return;
+    this.#messageDump = new MrtMessageDump(mrtDumpFile, {
+      order: (order) => this.order(order),
+      wallMs: () => this.nowMs + this.wallOffsetMs,
+    });
+    this.taps.add(this.#messageDump);
+  }
+
   #addTable({ name, netType }: TableConfig): void {
     if (netType === 'roa4' || netType === 'roa6') {
       if (!this.#roaTables.has(name)) this.#roaTables.set(name, new RoaTable(name, netType));
@@ -424,6 +465,11 @@ export class Router implements Engine {
       case 'tcpListenFailed':
         this.log('error', `BGP: Cannot open listening socket: ${fact.error.message}`);
         this.listeners.failed(fact.listener, fact.error.message);
+        return;
+      case 'fileFailed':
+        if (this.#failedFiles.has(fact.path)) return;
+        this.#failedFiles.add(fact.path);
+        this.log('error', `Cannot write ${fact.path}: ${fact.error.message}`);
         return;
       case 'interfacesScanned':
         this.#interfacesScanned(fact.interfaces);
@@ -454,6 +500,7 @@ export class Router implements Engine {
   #applyConfig(config: RouterConfig, soft: boolean): void {
     const before = this.config;
     this.config = config;
+    if (before.mrtDumpFile !== config.mrtDumpFile) this.#openMessageDump();
     for (const table of config.tables) this.#addTable(table);
     if (!this.#booted) return;
     const idChanged = config.routerId !== undefined && config.routerId !== this.routerId;

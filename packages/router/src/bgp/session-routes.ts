@@ -15,6 +15,7 @@ import { Importer } from './importer.ts';
 import type { UpdateResult } from './importer.ts';
 import { groupNeedsFor, linkOf } from './neighbor.ts';
 import { markLongLived } from './stale-routes.ts';
+import { LogLimit } from '../log-limit.ts';
 
 /** A channel of the session and what hangs on it. */
 export interface BgpFamily {
@@ -206,6 +207,8 @@ export class SessionRoutes {
 
   #createImporter(families: readonly BgpFamily[], negotiated: Negotiated): Importer {
     const host = this.#host;
+    const say = (text: string): void => host.log('remote', text);
+    const complaints = new LogLimit('malformed routes', say, () => this.#engine.nowMs);
     return new Importer({
       engine: this.#engine,
       config: host.config,
@@ -224,7 +227,7 @@ export class SessionRoutes {
           igp: igpTable === undefined ? channel.table : this.#engine.table(igpTable),
         };
       }),
-      complain: (text) => host.log('remote', text),
+      complain: (text) => complaints.write(text),
     });
   }
 
