@@ -20,6 +20,8 @@ import { insideSandbox, SELF } from './sandbox.ts';
 
 const INNER = 'ROOKERY_TEST_NEIGHBOR';
 export const ROUTER = '10.0.0.254';
+/** The daemon's wall clock jumps by a year at SIGUSR2. */
+const CLOCK = join(import.meta.dirname, 'jumping-clock.mjs');
 const ROUTER_V6 = 'fd00::fe';
 
 /** Enters the namespace of the crowd; returns the state directory there, outside it does not return. */
@@ -72,7 +74,7 @@ export class HostileBench {
     const file = join(this.#directory, 'bird.conf');
     writeFileSync(file, `log stderr all;\nrouter id ${ROUTER};\nprotocol device {}\n${config}`);
     this.#daemon = launch({ host: this.host, directory: this.#directory }, 'router', [
-      ...SELF,
+      ...[process.execPath, '--import', CLOCK, ...SELF.slice(1)],
       ...['router', '-f', '-c', file, '-s', this.#socket],
     ]);
     await until('the router answers', 15_000, async () => {
