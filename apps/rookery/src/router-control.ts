@@ -73,6 +73,10 @@ export class DaemonControl implements RouterControl {
     this.#command((router) => router.setDebug(...args));
   }
 
+  dumpTables(command: Parameters<RouterControl['dumpTables']>[0]): boolean {
+    return this.#command((router, nowMs) => router.dumpTables(command, nowMs));
+  }
+
   shutdown(): void {
     this.#command((router, nowMs) => router.shutdown(nowMs));
   }

@@ -170,6 +170,7 @@ function controlOf(host: EngineHost, logging: SpeakerLogging): RouterControl {
       }),
     shutdown: () => loop.run(() => router.shutdown(nowMs())),
     gracefulRestart: () => loop.run(() => router.gracefulRestart(nowMs())),
+    dumpTables: (command) => loop.run(() => router.dumpTables(command, nowMs())),
     setDebug: (names, mask) => loop.run(() => router.setDebug(names, mask)),
     subscribeLog: (classes, onLine) => logging.follow(classes, onLine),
   };

@@ -9,6 +9,7 @@ import type {
   BgpConfig,
   DirectConfig,
   KernelConfig,
+  MrtConfig,
   PipeConfig,
   RouterConfig,
   RpkiConfig,
@@ -501,4 +502,34 @@ protocol rpki small { roa4 { table r4; }; remote 10.0.0.1; transport tcp; }
     [323, 3600, 600, 7200, 0],
   );
   assert.equal(small.password, undefined);
+});
+
+test('mrt: dumps of tables, and masks of what is recorded', () => {
+  const config = configOf(`${device}
+mrtdump "/var/log/bird.mrt";
+mrtdump protocols { states };
+protocol mrt d {
+  table "master*";
+  filename "/var/log/%N_%F.mrt";
+  period 300;
+  where net.len < 25;
+  always add path;
+}
+protocol static s { ipv4; mrtdump { states, messages }; }
+`);
+  assert.equal(config.mrtDumpFile, '/var/log/bird.mrt');
+  const { policy, ...options } = protocol<MrtConfig>(config, 'd');
+  assert.equal(policy.kind, 'filter');
+  assert.deepEqual(options, {
+    kind: 'mrt',
+    name: 'd',
+    disabled: false,
+    debug: [],
+    mrtDump: ['states'],
+    table: 'master*',
+    filename: '/var/log/%N_%F.mrt',
+    periodSec: 300,
+    alwaysAddPath: true,
+  });
+  assert.deepEqual(protocol<StaticConfig>(config, 's').mrtDump, ['states', 'messages']);
 });

@@ -1,5 +1,6 @@
 export type { BfdOrder } from './bfd-messages.ts';
 export { BfdService } from './bfd-service.ts';
+export { Files, expandTimePattern } from './files.ts';
 export * from './interface-facts.ts';
 export * from './log-format.ts';
 export * from './log-sinks.ts';

@@ -8,6 +8,7 @@ import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import type { Fact, LogClass, Order, PlatformError } from '@rookery/router';
 import { BfdService } from './bfd-service.ts';
+import { Files } from './files.ts';
 import { Kernel } from './kernel.ts';
 import type { KernelOrder } from './kernel.ts';
 import { Tcp } from './tcp.ts';
@@ -30,6 +31,7 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
   const kernel = Kernel.open({ emit, report: log });
   if (!kernel.ok) return err(kernel.error);
   const bfd = new BfdService({ emit, log });
+  const files = new Files(emit);
   const tcp = new Tcp({ emit, report: log, ifindexOf });
   return ok({
     execute: (orders) => {
@@ -41,6 +43,9 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
           case 'kernelInstall':
           case 'kernelRemove':
             kernelOrders.push(order);
+            break;
+          case 'writeFile':
+            files.execute(order);
             break;
           case 'log':
             log(order.class, order.text);

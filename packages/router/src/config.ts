@@ -24,6 +24,8 @@ export interface RouterConfig {
   readonly gracefulRestartWaitSec: number;
   /** Everything `show symbols` lists, in order of definition. */
   readonly symbols: readonly SymbolConfig[];
+  /** `mrtdump "file"`: where BGP messages and states are recorded. */
+  readonly mrtDumpFile?: string;
   /** Extra control sockets (`cli "path" { restrict; }`). */
   readonly sockets: readonly { readonly path: string; readonly restrict: boolean }[];
 }
@@ -108,16 +110,21 @@ export type ProtocolConfig =
   | BgpConfig
   | PipeConfig
   | BfdConfig
-  | RpkiConfig;
+  | RpkiConfig
+  | MrtConfig;
 
 export interface ProtocolCommon {
   readonly name: string;
   readonly disabled: boolean;
   readonly debug: DebugMask;
+  /** What goes into the file of `mrtdump`; absent: nothing. */
+  readonly mrtDump?: readonly MrtFlag[];
   readonly description?: string;
   readonly routerId?: IpAddress;
   readonly vrf?: string;
 }
+
+export type MrtFlag = 'states' | 'messages';
 
 export type LimitAction = 'warn' | 'block' | 'restart' | 'disable';
 export interface LimitConfig {
@@ -206,6 +213,18 @@ export interface PipeConfig extends ProtocolCommon {
   readonly kind: 'pipe';
   readonly channel: ChannelConfig;
   readonly peerTable: string;
+}
+
+/** Periodic table dumps (RFC 6396). */
+export interface MrtConfig extends ProtocolCommon {
+  readonly kind: 'mrt';
+  /** A name or a glob. */
+  readonly table: string;
+  readonly policy: Policy;
+  /** strftime letters, and %N for the name of the table. */
+  readonly filename: string;
+  readonly periodSec: number;
+  readonly alwaysAddPath: boolean;
 }
 
 /** A client of an RPKI cache (RFC 8210). */

@@ -3,6 +3,7 @@
 // union: the dialects turn it into reply codes and sentences. Reading a configuration file takes
 // the daemon out of the pure core, so `configure` answers through a callback, exactly once.
 
+import type { Policy } from '@rookery/rib';
 import type { DebugMask, LogClass } from './config.ts';
 
 export interface RouterControl {
@@ -21,8 +22,18 @@ export interface RouterControl {
   gracefulRestart(): void;
   /** `undefined` names: every protocol. */
   setDebug(names: readonly string[] | undefined, mask: DebugMask): void;
+  /** Writes tables to a file in the background; false when no table matches. */
+  dumpTables(command: TableDumpCommand): boolean;
   /** Log lines for one console, by class; an empty list ends it. Returns the end of it. */
   subscribeLog(classes: readonly LogClass[], onLine: (text: string) => void): () => void;
+}
+
+/** `mrt dump table PATTERN to FILE`. */
+export interface TableDumpCommand {
+  /** A name or a glob. */
+  readonly pattern: string;
+  readonly filename: string;
+  readonly policy?: Policy;
 }
 
 export interface ProtocolOutcome {

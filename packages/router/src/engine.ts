@@ -8,6 +8,7 @@ import type { BgpConfig, LogClass } from './config.ts';
 import type { InterfaceTable } from './interfaces.ts';
 import type { BfdBroker } from './bfd-broker.ts';
 import type { BgpGroups } from './bgp/groups.ts';
+import type { BgpTap } from './bgp/tap.ts';
 import type { Exporter } from './exporter.ts';
 import type { AcceptedFact, Listeners } from './listeners.ts';
 import type { ConnectionId, Fact, Order } from './io.ts';
@@ -16,6 +17,7 @@ import type { Recovery } from './recovery.ts';
 import type { RedirectWatch } from './redirects.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Timers } from './timers.ts';
+import type { RouterView } from './view.ts';
 import type { Task, WorkQueue } from './work.ts';
 
 /** Who is told about a connection. */
@@ -41,6 +43,10 @@ export interface Engine {
   readonly recovery: Recovery;
   readonly redirects: RedirectWatch;
   readonly groups: BgpGroups;
+  /** What consoles may read; for dumps. */
+  readonly view: RouterView;
+  /** Who listens in on BGP sessions. */
+  readonly taps: Set<BgpTap>;
   readonly connections: Map<ConnectionId, ConnectionHandler>;
   /** True when nothing will be known about interfaces that is not known now. */
   readonly interfacesSettled: boolean;

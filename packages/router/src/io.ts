@@ -83,6 +83,7 @@ export type Fact =
       readonly kind: 'kernelDone';
       readonly results: readonly { readonly seq: number; readonly error?: PlatformError }[];
     }
+  | { readonly kind: 'fileFailed'; readonly path: string; readonly error: PlatformError }
   | {
       readonly kind: 'bfdChanged';
       readonly remote: IpAddress;
@@ -215,6 +216,17 @@ export type Order =
       readonly replace: boolean;
     }
   | { readonly kind: 'kernelRemove'; readonly seq: number; readonly route: KernelRoute }
+  /**
+   * Octets to a file; `create` begins it anew. Answered only by `fileFailed`. With `nameTimeMs` (Unix
+   * milliseconds) the path is a strftime pattern for that moment, in local time.
+   */
+  | {
+      readonly kind: 'writeFile';
+      readonly path: string;
+      readonly bytes: Uint8Array;
+      readonly mode: 'create' | 'append';
+      readonly nameTimeMs?: number;
+    }
   | { readonly kind: 'log'; readonly class: LogClass; readonly text: string }
   | {
       readonly kind: 'bfdRequest';

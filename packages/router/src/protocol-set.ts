@@ -12,6 +12,7 @@ import { BgpProtocol } from './protocols/bgp.ts';
 import { DeviceProtocol } from './protocols/device.ts';
 import { DirectProtocol } from './protocols/direct.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
+import { MrtProtocol } from './protocols/mrt.ts';
 import { PipeProtocol } from './protocols/pipe.ts';
 import { RpkiProtocol } from './protocols/rpki.ts';
 import { StaticRoaProtocol } from './protocols/static-roa.ts';
@@ -189,6 +190,8 @@ export class ProtocolSet {
         return new PipeProtocol(engine, config);
       case 'bfd':
         return new BfdProtocol(engine, config);
+      case 'mrt':
+        return new MrtProtocol(engine, config);
       case 'rpki':
         return new RpkiProtocol(engine, config, this.#deps.roaTable);
     }

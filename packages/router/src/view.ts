@@ -89,7 +89,8 @@ export type ProtocolKind =
   | 'bgp'
   | 'pipe'
   | 'bfd'
-  | 'rpki';
+  | 'rpki'
+  | 'mrt';
 
 export interface ProtocolView {
   readonly name: string;

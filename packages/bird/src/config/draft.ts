@@ -12,6 +12,8 @@ import type {
   DeviceConfig,
   DirectConfig,
   KernelConfig,
+  MrtConfig,
+  MrtFlag,
   NetType,
   PipeConfig,
   ProtocolConfig,
@@ -36,6 +38,7 @@ export interface DraftCommon {
   template: boolean;
   disabled: boolean;
   debug: DebugMask;
+  mrtDump?: readonly MrtFlag[] | undefined;
   description?: string | undefined;
   routerId?: string | undefined;
   vrf?: string | undefined;
@@ -60,6 +63,7 @@ export type PipeDraft = DraftCommon & {
 } & Own<PipeConfig>;
 export type BfdDraft = DraftCommon & { kind: 'bfd' } & Own<BfdConfig>;
 export type RpkiDraft = DraftCommon & { kind: 'rpki' } & Own<RpkiConfig>;
+export type MrtDraft = DraftCommon & { kind: 'mrt' } & Own<MrtConfig>;
 export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
@@ -74,6 +78,7 @@ export type ProtocolDraft =
   | PipeDraft
   | BfdDraft
   | RpkiDraft
+  | MrtDraft
   | BgpDraft;
 
 export interface BfdOptionsDraft {
@@ -113,6 +118,7 @@ export const PREFERENCE: Readonly<Record<ProtocolKind, number>> = {
   device: 0,
   bfd: 0,
   rpki: 100,
+  mrt: 0,
 };
 
 /** Fills a channel of a protocol that is not BGP. */

@@ -79,6 +79,7 @@ function finishConfig(state: ConfigState): RouterConfig {
     debugTables: state.debugTables,
     gracefulRestartWaitSec: state.gracefulRestartWaitSec,
     symbols: state.read.scope.toSymbols(),
+    ...defined('mrtDumpFile', state.mrtDumpFile),
     sockets: state.sockets,
   };
 }

@@ -4,13 +4,14 @@ import type { NetType, ProtocolCommon } from '@rookery/router';
 import { raise } from '../lexer.ts';
 import { defined } from './draft.ts';
 import type { ChannelDraft, DraftCommon } from './draft.ts';
+import { readMrtMask } from './mrt-mask.ts';
 import type { OptionTable } from './options.ts';
 import type { Reader } from './reader.ts';
 
 export const COMMON_OPTIONS: OptionTable<DraftCommon> = {
   disabled: (read, d) => void (d.disabled = read.bool()),
   debug: (read, d) => void (d.debug = read.debugMask()),
-  mrtdump: (read) => readMrtMask(read),
+  mrtdump: (read, d) => void (d.mrtDump = readMrtMask(read)),
   'router id': (read, d) => {
     const at = read.c.token;
     d.routerId = read.quad();
@@ -23,22 +24,12 @@ export const COMMON_OPTIONS: OptionTable<DraftCommon> = {
   },
 };
 
-/** `all | off | { states, messages }`; accepted, rookery writes no MRT dumps. */
-export function readMrtMask(read: Reader): void {
-  const { c } = read;
-  if (c.acceptWord('all') || c.acceptWord('off')) return;
-  c.expectPunct('{');
-  do {
-    if (!c.acceptWord('states')) c.expectWord('messages');
-  } while (c.acceptPunct(','));
-  c.expectPunct('}');
-}
-
 export function finishCommon(d: DraftCommon): ProtocolCommon {
   return {
     name: d.name,
     disabled: d.disabled,
     debug: d.debug,
+    ...defined('mrtDump', d.mrtDump),
     ...defined('description', d.description),
     ...defined('routerId', d.routerId),
     ...defined('vrf', d.vrf),

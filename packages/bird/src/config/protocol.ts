@@ -28,6 +28,7 @@ import {
   finishKernel,
   finishPipe,
 } from './protocols.ts';
+import { MRT_OPTIONS, finishMrt } from './mrt.ts';
 import { RPKI_OPTIONS, finishRpki } from './rpki.ts';
 import { STATIC_OPTIONS, finishStatic } from './static.ts';
 import type { ConfigState } from './state.ts';
@@ -47,12 +48,12 @@ const TYPES: Readonly<Record<ProtocolKind, ProtocolType>> = {
   bgp: protocolType(BGP_OPTIONS, (s, d, e) => finishBgp(s.read, d, e), true),
   pipe: protocolType(PIPE_OPTIONS, (s, d, e) => finishPipe(s.read, d, e)),
   bfd: protocolType(BFD_OPTIONS, (s, d) => finishBfd(s.read, d)),
+  mrt: protocolType(MRT_OPTIONS, (s, d, e) => finishMrt(s.read, d, e)),
   rpki: protocolType(RPKI_OPTIONS, (s, d, e) => finishRpki(s.read, d, e), true),
 };
 
 /** Types of BIRD's that rookery does not run. */
 const OTHER_TYPES: ReadonlySet<string> = new Set([
-  'mrt',
   'ospf',
   'rip',
   'babel',
@@ -192,6 +193,7 @@ function makeDraft(
     template,
     disabled: false,
     debug: state.debugProtocols,
+    mrtDump: state.mrtDumpProtocols,
     channels: [],
     broken: false,
   };

@@ -4,6 +4,7 @@
 import type {
   DebugMask,
   LogConfig,
+  MrtFlag,
   ProtocolConfig,
   RouterConfig,
   TableConfig,
@@ -27,6 +28,8 @@ export interface ConfigState {
   routerIdFrom: RouterConfig['routerIdFrom'];
   hostname: string | undefined;
   debugProtocols: DebugMask;
+  mrtDumpFile: string | undefined;
+  mrtDumpProtocols: readonly MrtFlag[] | undefined;
   debugChannels: DebugMask;
   debugTables: DebugMask;
   debugCommands: number;
@@ -61,6 +64,8 @@ export function initialState(read: Reader): ConfigState {
     routerId: undefined,
     routerIdFrom: [],
     hostname: undefined,
+    mrtDumpFile: undefined,
+    mrtDumpProtocols: undefined,
     debugProtocols: [],
     debugChannels: [],
     debugTables: [],

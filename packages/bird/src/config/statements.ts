@@ -9,7 +9,7 @@ import { readBlock } from './block.ts';
 import { NET_TYPES, OTHER_NET_TYPES } from './channel.ts';
 import { optionSet, readOption } from './options.ts';
 import type { OptionTable } from './options.ts';
-import { readMrtMask } from './protocol-common.ts';
+import { readMrtMask } from './mrt-mask.ts';
 import type { Reader } from './reader.ts';
 import type { ConfigState } from './state.ts';
 
@@ -40,8 +40,8 @@ const STATEMENTS: OptionTable<ConfigState> = {
   'debug commands': (read, s) => void (s.debugCommands = read.num()),
   'debug latency': (read) => void read.bool(),
   'debug latency limit': (read) => void read.durationUs(),
-  mrtdump: (read) => void read.text(),
-  'mrtdump protocols': (read) => readMrtMask(read),
+  mrtdump: (read, s) => void (s.mrtDumpFile = read.text()),
+  'mrtdump protocols': (read, s) => void (s.mrtDumpProtocols = readMrtMask(read)),
   'watchdog warning': (read) => void read.durationUs(),
   'watchdog timeout': (read) => void read.durationUs(),
   'timeformat route': (read, s) => void (s.timeFormats.route = readTimeFormat(read)),

@@ -88,7 +88,13 @@ export type BirdcCommand =
   | { readonly kind: 'echo'; readonly classes: readonly LogClass[] }
   | { readonly kind: 'eval'; readonly text: string }
   | { readonly kind: 'dump'; readonly what: string }
-  | { readonly kind: 'mrt' }
+  | {
+      readonly kind: 'mrt dump';
+      readonly pattern: string;
+      readonly filename: string;
+      readonly policy?: Policy;
+    }
+  | { readonly kind: 'mrtdump' }
   | { readonly kind: 'down' }
   | { readonly kind: 'graceful restart' }
   | { readonly kind: 'restrict' };

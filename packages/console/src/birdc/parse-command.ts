@@ -2,6 +2,7 @@
 // 2.0.12 gives them, with a usage hint added). `help`, `quit` and abbreviations belong to the
 // birdc client and are not commands of the daemon.
 
+import type { Policy } from '@rookery/rib';
 import type { DebugFlag, LogClass } from '@rookery/router';
 import type {
   BirdcCommand,
@@ -13,7 +14,7 @@ import type {
 } from './command.ts';
 import { lexCommand } from './lex-command.ts';
 import type { Token } from './lex-command.ts';
-import { parseShowRoute, SHOW_ROUTE_USAGE } from './parse-route.ts';
+import { parsePolicy, parseShowRoute, SHOW_ROUTE_USAGE } from './parse-route.ts';
 import { CommandError, isKeyword, isName, TokenStream } from './token-stream.ts';
 
 /** Parses one line; it must not be empty. */
@@ -104,8 +105,10 @@ function parseTop(t: TokenStream, scope: CommandScope, language: BirdLanguage): 
       t.next();
       return parseDump(t);
     case 'mrtdump':
+      return { kind: 'mrtdump' };
     case 'mrt':
-      return { kind: 'mrt' };
+      t.next();
+      return parseMrtDump(t, language);
     case 'down':
     case 'restrict':
       t.next();
@@ -321,6 +324,26 @@ const DUMPS = [
   'routes',
   'protocols',
 ];
+
+/** `mrt dump table X to "f" [filter F | where E]`. */
+function parseMrtDump(t: TokenStream, language: BirdLanguage): BirdcCommand {
+  t.expect('dump');
+  let pattern: string | undefined;
+  let filename: string | undefined;
+  let policy: Policy | undefined;
+  while (t.peek().kind !== 'end') {
+    if (t.accept('table')) {
+      const isText = t.peek().kind === 'text';
+      pattern = isText ? t.next().value : t.symbol('routing table', 'table', ['CF_SYM_KNOWN']);
+    } else if (t.accept('to')) {
+      if (t.peek().kind !== 'text') t.fail(['TEXT']);
+      filename = t.next().value;
+    } else policy = parsePolicy(t, language);
+  }
+  if (pattern === undefined) throw new CommandError('Table not specified');
+  if (filename === undefined) throw new CommandError('File name not specified');
+  return { kind: 'mrt dump', pattern, filename, ...(policy === undefined ? {} : { policy }) };
+}
 
 function parseDump(t: TokenStream): BirdcCommand {
   const token = t.peek();

@@ -14,21 +14,23 @@ export const SHOW_ROUTE_USAGE =
 
 type Draft = { -readonly [K in keyof ShowRoute]: ShowRoute[K] };
 
+const NO_OPTIONS: ShowRoute = {
+  kind: 'show route',
+  tables: [],
+  allTables: false,
+  all: false,
+  primary: false,
+  filtered: false,
+  report: 'routes',
+};
+
 /** Parses what follows `show route`. */
 export function parseShowRoute(
   tokens: TokenStream,
   scope: CommandScope,
   language: BirdLanguage,
 ): ShowRoute {
-  const draft: Draft = {
-    kind: 'show route',
-    tables: [],
-    allTables: false,
-    all: false,
-    primary: false,
-    filtered: false,
-    report: 'routes',
-  };
+  const draft: Draft = { ...NO_OPTIONS };
   while (tokens.peek().kind !== 'end') parseOption(tokens, scope, language, draft);
   if (draft.primary && draft.filtered) throw new CommandError('Incompatible show route options');
   return draft;
@@ -96,6 +98,17 @@ function parseFilter(tokens: TokenStream, language: BirdLanguage, draft: Draft):
   const policy = language.filterNamed(name);
   if (!policy) throw new CommandError('Filter name required');
   draft.policy = once(draft, policy);
+}
+
+/** `filter NAME`, `filter { … }` or `where EXPR`, as in `show route`. */
+export function parsePolicy(tokens: TokenStream, language: BirdLanguage): Policy {
+  const draft: Draft = { ...NO_OPTIONS };
+  if (tokens.accept('filter')) parseFilter(tokens, language, draft);
+  else {
+    tokens.expect('where', 'TABLE', 'TO', 'FILTER', 'WHERE');
+    setPolicy(tokens, draft, language.parseWhere(textOf(tokens)));
+  }
+  return draft.policy ?? { kind: 'all' };
 }
 
 function textOf(tokens: TokenStream): string {

@@ -46,6 +46,7 @@ function open(fixture: Fixture = bfdStage, restricted = false): Console {
     },
     shutdown: () => calls.push('shutdown'),
     gracefulRestart: () => calls.push('graceful restart'),
+    dumpTables: (command) => calls.push(JSON.stringify(command)) > 0,
     setDebug: (names, mask) => calls.push(`debug ${names?.join(',')} ${mask.join(',')}`),
     subscribeLog: (_classes, onLine) => {
       console.log = onLine;

@@ -173,8 +173,13 @@ class Session implements BirdcSession {
       }
       case 'dump':
         return reply.end(9001, `dump ${command.what}: no debug dump here, use show commands`);
-      case 'mrt':
-        return reply.end(9001, 'There is no MRT protocol running');
+      case 'mrt dump': {
+        const { kind: _kind, ...request } = command;
+        if (control.dumpTables(request)) return reply.end(0, '');
+        return reply.end(9001, 'No table matches');
+      }
+      case 'mrtdump':
+        return reply.end(9001, 'set it in the configuration: mrtdump { states, messages };');
       case 'down':
         reply.end(7, 'Shutdown requested');
         return control.shutdown();
@@ -252,7 +257,8 @@ function changesSomething(command: BirdcCommand): boolean {
     case 'configure undo':
     case 'configure confirm':
     case 'debug':
-    case 'mrt':
+    case 'mrt dump':
+    case 'mrtdump':
     case 'down':
     case 'graceful restart':
       return true;

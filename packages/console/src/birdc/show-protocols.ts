@@ -26,6 +26,7 @@ const KIND_NAMES: Readonly<Record<ProtocolKind, string>> = {
   pipe: 'Pipe',
   bfd: 'BFD',
   rpki: 'RPKI',
+  mrt: 'MRT',
 };
 
 /** Writes the rows of these protocols, in order, without the end of the reply. */

@@ -16,6 +16,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   name: 'apart',
   disabled: 'apart',
   debug: 'absorbed',
+  mrtDump: 'absorbed',
   description: 'absorbed',
   channels: 'apart',
   routerId: 'session',

@@ -4,6 +4,8 @@
 
 import {
   FrameReader,
+  HEADER_LENGTH,
+  MESSAGE,
   birdSessionState,
   countSent,
   createPeer,
@@ -345,13 +347,21 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   /** One event through the machine, and what it asks for. */
   #step(event: SessionEvent): void {
+    const before = this.engine.taps.size > 0 ? this.sessionWord : undefined;
     const { state, actions } = stepPeer(this.peer, event, this.engine.nowMs, this.engine.random);
     this.peer = state;
     for (const action of actions) this.#perform(action);
+    if (before !== undefined) this.#tellState(before);
     const deadline = peerDeadline(this.peer);
     if (deadline === undefined) this.#timer.clear();
     else this.#timer.set(deadline);
     if (this.parent) this.#vanishWhenIdle();
+  }
+
+  #tellState(before: string): void {
+    const { sessionWord } = this;
+    if (sessionWord === before) return;
+    for (const tap of this.engine.taps) tap.stateChanged(this, before, sessionWord);
   }
 
   /** A dynamic instance lives as long as its connection, or as routes are kept for its return. */
@@ -457,6 +467,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     if (!wire) return;
     this.engine.order({ kind: 'tcpSend', connection: wire.id, bytes });
     wire.queuedBytes += bytes.length;
+    if (this.engine.taps.size === 0) return;
+    const type = bytes[HEADER_LENGTH - 1];
+    if (type !== MESSAGE.open && type !== MESSAGE.notification) return;
+    for (const tap of this.engine.taps) tap.message(this, 'sent', bytes, 0, bytes.length);
   }
 
   #received(role: ConnectionRole, bytes: Uint8Array): void {
@@ -473,6 +487,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         return;
       }
       const { bytes: from, start, end } = reader;
+      for (const tap of this.engine.taps) tap.message(this, 'received', from, start, end);
       this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
       // The message may have ended the connection.
       if (this.#wires[role] !== wire) return;
