@@ -124,7 +124,13 @@ function diagnoseDown(
   theirs: SessionFacts | undefined,
 ): readonly [id: string, fix: string] {
   const errors = `${ours.lastError ?? ''} ${theirs?.lastError ?? ''}`;
-  if (/Hold timer expired/i.test(errors)) {
+  if (/Link down/i.test(theirs?.lastError ?? '')) {
+    return [
+      'session.node-cut-off',
+      `${node.name} itself says that its link is down: see its cable and switch port.`,
+    ];
+  }
+  if (/Hold timer expired|BFD session down/i.test(errors)) {
     return [
       'session.node-silent',
       `${node.name} stopped talking: see whether it has power and a link.`,
