@@ -115,7 +115,8 @@ export class Router implements Engine {
     this.#stores = createStores(Math.floor(options.random() * 0x7fffffff));
     const order = (o: Order): void => this.order(o);
     const log = (c: LogClass, t: string): void => this.log(c, t);
-    this.listeners = new Listeners({ order, log, nextId: () => this.nextId() });
+    const nextId = (): number => this.nextId();
+    this.listeners = new Listeners({ order, log, nextId, nowMs: () => this.nowMs });
     this.bfd = new BfdBroker(order, this.interfaces);
     this.redirects = new RedirectWatch(this.interfaces, log);
     this.groups = new BgpGroups(this);
