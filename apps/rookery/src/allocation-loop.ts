@@ -37,6 +37,9 @@ export interface AllocationOptions {
   readonly retryMs?: number;
 }
 
+const MAX_WRITES = 8;
+const USAGE_SETTLE_MS = 250;
+
 export class AllocationLoop {
   readonly #source: AllocationSource;
   readonly #sink: AllocationSink;
@@ -50,6 +53,10 @@ export class AllocationLoop {
   #timers = new Set<NodeJS.Timeout>();
   #pools: ReadonlyMap<string, Pool> | undefined;
   #poolText = '';
+  /** Writes on their way; those beyond the limit wait, or each would open a connection. */
+  #writing = 0;
+  readonly #waiting: (() => void)[] = [];
+  #usageDue = false;
   #active = false;
 
   constructor(
@@ -79,6 +86,7 @@ export class AllocationLoop {
     this.#active = false;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.#usageDue = false;
   }
 
   /** Reacts to a change of the cluster. */
@@ -88,7 +96,7 @@ export class AllocationLoop {
     let others = false;
     for (const key of change.services) others = this.#process(key) || others;
     if (others) this.#processAll();
-    this.#sink.usage(this.#allocator.usage());
+    this.#tellUsage();
   }
 
   #configure(): void {
@@ -136,7 +144,7 @@ export class AllocationLoop {
       for (const service of services) others = this.#process(keyOf(service)) || others;
       if (!others) break;
     }
-    this.#sink.usage(this.#allocator.usage());
+    this.#tellUsage();
   }
 
   /** True when other services must be looked at again. */
@@ -176,16 +184,38 @@ export class AllocationLoop {
     }
   }
 
+  /** Counting a pool looks at every service, so it is done once for the changes of a moment. */
+  #tellUsage(): void {
+    if (this.#usageDue) return;
+    this.#usageDue = true;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#usageDue = false;
+      this.#sink.usage(this.#allocator.usage());
+    }, USAGE_SETTLE_MS);
+    this.#timers.add(timer);
+  }
+
   async #write(service: Service, convergence: Convergence): Promise<void> {
     const key = keyOf(service);
+    const allocator = this.#allocator;
     this.#inFlight.add(key);
+    if (this.#writing >= MAX_WRITES) await new Promise<void>((go) => this.#waiting.push(go));
+    else this.#writing++;
     let written = false;
     try {
-      written = await this.#sink.writeService(service, convergence);
+      // Nothing that was decided before somebody else led.
+      if (this.#active && allocator === this.#allocator) {
+        written = await this.#sink.writeService(service, convergence);
+      }
     } catch (error) {
       this.#log.error({ service: key, error: String(error) }, 'cannot write the status');
     }
     this.#inFlight.delete(key);
+    // Whoever waits takes over the place.
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#writing--;
     const again = this.#dirty.delete(key);
     if (!this.#active) return;
     if (!written) {
@@ -200,7 +230,7 @@ export class AllocationLoop {
   #again(key: string): void {
     if (!this.#active) return;
     if (this.#process(key)) this.#processAll();
-    this.#sink.usage(this.#allocator.usage());
+    this.#tellUsage();
   }
 }
 
