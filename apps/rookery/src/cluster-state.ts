@@ -153,7 +153,9 @@ export class ClusterState {
     const cache = this.#open(
       type,
       namespace,
-      () => this.#tell({ config: true }),
+      (changes) => {
+        if (changes.some(isWish)) this.#tell({ config: true });
+      },
       // Who wrote which field of a peer tells whether its zero timers were anybody's wish.
       { keepManagedFields: kind === 'peers', ...(query === undefined ? {} : { query }) },
     );
@@ -165,7 +167,7 @@ export class ClusterState {
     namespace: string | undefined,
     onChanges: (changes: readonly Change[]) => void,
   ): void {
-    this.#open(type, namespace, onChanges, {});
+    this.#open(type, namespace, onChanges, { stubs: true });
   }
 
   #open(
@@ -174,6 +176,7 @@ export class ClusterState {
     onChanges: (changes: readonly Change[]) => void,
     more: {
       readonly keepManagedFields?: boolean;
+      readonly stubs?: boolean;
       readonly query?: Readonly<Record<string, string>>;
     },
   ): ResourceCache {
@@ -281,6 +284,19 @@ export class ClusterState {
     if (!this.#synced) return;
     this.#handlers.onChange({ config: false, nodes: new Set(), services: new Set(), ...change });
   }
+}
+
+/** Status is what somebody reports, such as how full a pool is; only the rest configures. */
+function isWish(change: Change): boolean {
+  return change.kind !== 'changed' || wishText(change.previous) !== wishText(change.object);
+}
+
+function wishText(object: KubeObject): string {
+  return JSON.stringify({
+    ...object,
+    status: undefined,
+    metadata: { ...object.metadata, resourceVersion: '' },
+  });
 }
 
 /** Everything but the version, which every write moves. */

@@ -41,6 +41,11 @@ export interface CacheOptions {
   readonly query?: Query;
   /** managedFields are dropped unless asked for; they are half of an object's size. */
   readonly keepManagedFields?: boolean;
+  /**
+   * Keeps only what tells versions apart, for a caller that keeps its own form: `get`, `list` and
+   * `previous` then give stubs, `object` of a change is whole.
+   */
+  readonly stubs?: boolean;
   readonly backoff?: BackoffOptions;
   readonly pageSize?: number;
   /** Longer than the server's bookmark interval of about a minute. */
@@ -288,7 +293,7 @@ export class ResourceCache {
       previous.metadata.resourceVersion === resourceVersion &&
       previous.metadata.uid === uid;
     if (same) return undefined;
-    this.#objects.set(key, object);
+    this.#objects.set(key, this.#options.stubs ? stubOf(object) : object);
     return previous === undefined
       ? { kind: 'added', key, object }
       : { kind: 'changed', key, object, previous };
@@ -360,6 +365,19 @@ export class ResourceCache {
       this.#wake = finish;
     });
   }
+}
+
+/** Name, uid and version: what the cache itself compares. */
+function stubOf(object: KubeObject): KubeObject {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+  } as KubeObject;
 }
 
 function readPage(
