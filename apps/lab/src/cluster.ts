@@ -267,7 +267,7 @@ function openGate(path: string, port: number) {
   let server: Server | undefined;
   const start = (): void => {
     server = createServer((inner) => {
-      const outer = connect(port, '127.0.0.1');
+      const outer = connect({ port, host: '127.0.0.1', noDelay: true });
       for (const [socket, other] of [
         [inner, outer],
         [outer, inner],

@@ -265,6 +265,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
 
   const listenOn = async (address: ListenAddress): Promise<string> => {
     const server = createServer({
+      noDelay: true,
       key: certificate.keyPem,
       cert: certificate.certPem,
       ca: authority.caPem,

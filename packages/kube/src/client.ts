@@ -52,7 +52,7 @@ export class KubeClient {
     this.#base = new URL(connection.server);
     this.#userAgent = userAgent;
     const { ca, cert, key, insecure, serverName } = connection;
-    const options = { keepAlive: true, keepAliveMsecs: 10_000, maxFreeSockets: 4 };
+    const options = { keepAlive: true, keepAliveMsecs: 10_000, noDelay: true, maxFreeSockets: 8 };
     this.#agent =
       this.#base.protocol === 'http:'
         ? new HttpAgent(options)
