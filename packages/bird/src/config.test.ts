@@ -7,6 +7,7 @@ import { samePolicy } from '@rookery/rib';
 import type {
   BfdConfig,
   BgpConfig,
+  BmpConfig,
   DirectConfig,
   KernelConfig,
   MrtConfig,
@@ -532,4 +533,31 @@ protocol static s { ipv4; mrtdump { states, messages }; }
     alwaysAddPath: true,
   });
   assert.deepEqual(protocol<StaticConfig>(config, 's').mrtDump, ['states', 'messages']);
+});
+
+test('bmp: a station and what it is told', () => {
+  const config = configOf(`${device}
+protocol bmp watch {
+  station address ip 192.0.2.9 port 1790;
+  monitoring rib in pre_policy;
+  tx buffer limit 8;
+}
+`);
+  assert.deepEqual(protocol<BmpConfig>(config, 'watch'), {
+    kind: 'bmp',
+    name: 'watch',
+    disabled: false,
+    debug: [],
+    station: '192.0.2.9',
+    stationPort: 1790,
+    prePolicy: true,
+    txBufferLimitBytes: 8 * 1024 * 1024,
+  });
+  const refused = parseConfig(
+    '/etc/bird.conf',
+    memoryIo({
+      '/etc/bird.conf': `${device}protocol bmp b { station address ip 192.0.2.9 port 1790; monitoring rib in post_policy; }\n`,
+    }),
+  );
+  assert.match(refused.issues[0]!.message, /post_policy monitoring is not supported/);
 });

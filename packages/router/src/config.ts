@@ -111,7 +111,8 @@ export type ProtocolConfig =
   | PipeConfig
   | BfdConfig
   | RpkiConfig
-  | MrtConfig;
+  | MrtConfig
+  | BmpConfig;
 
 export interface ProtocolCommon {
   readonly name: string;
@@ -213,6 +214,17 @@ export interface PipeConfig extends ProtocolCommon {
   readonly kind: 'pipe';
   readonly channel: ChannelConfig;
   readonly peerTable: string;
+}
+
+/** A monitoring station that is told what BGP neighbors say (RFC 7854). */
+export interface BmpConfig extends ProtocolCommon {
+  readonly kind: 'bmp';
+  readonly station: IpAddress;
+  readonly stationPort: number;
+  /** Adj-RIB-In before policy. */
+  readonly prePolicy: boolean;
+  /** Octets that may wait for the station before it is disconnected. */
+  readonly txBufferLimitBytes: number;
 }
 
 /** Periodic table dumps (RFC 6396). */

@@ -13,6 +13,7 @@ import type { Exporter } from './exporter.ts';
 import type { AcceptedFact, Listeners } from './listeners.ts';
 import type { ConnectionId, Fact, Order } from './io.ts';
 import type { Protocol } from './protocol.ts';
+import type { BgpProtocol } from './protocols/bgp.ts';
 import type { Recovery } from './recovery.ts';
 import type { RedirectWatch } from './redirects.ts';
 import type { RouteTable } from './route-table.ts';
@@ -47,6 +48,7 @@ export interface Engine {
   readonly view: RouterView;
   /** Who listens in on BGP sessions. */
   readonly taps: Set<BgpTap>;
+  bgpProtocols(): readonly BgpProtocol[];
   readonly connections: Map<ConnectionId, ConnectionHandler>;
   /** True when nothing will be known about interfaces that is not known now. */
   readonly interfacesSettled: boolean;

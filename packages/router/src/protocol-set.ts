@@ -9,6 +9,7 @@ import type { AcceptedFact } from './listeners.ts';
 import type { Protocol, ShutdownReason } from './protocol.ts';
 import { BfdProtocol } from './protocols/bfd.ts';
 import { BgpProtocol } from './protocols/bgp.ts';
+import { BmpProtocol } from './protocols/bmp.ts';
 import { DeviceProtocol } from './protocols/device.ts';
 import { DirectProtocol } from './protocols/direct.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
@@ -190,6 +191,8 @@ export class ProtocolSet {
         return new PipeProtocol(engine, config);
       case 'bfd':
         return new BfdProtocol(engine, config);
+      case 'bmp':
+        return new BmpProtocol(engine, config);
       case 'mrt':
         return new MrtProtocol(engine, config);
       case 'rpki':

@@ -21,6 +21,7 @@ import type { AcceptedFact } from './listeners.ts';
 import { ProtocolSet } from './protocol-set.ts';
 import { Protocol } from './protocol.ts';
 import type { ShutdownReason } from './protocol.ts';
+import { BgpProtocol } from './protocols/bgp.ts';
 import { dumpTables } from './protocols/mrt.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
@@ -310,6 +311,10 @@ export class Router implements Engine {
   /** In order of the configuration, dynamic ones behind the one that made them. */
   get protocols(): readonly Protocol[] {
     return this.#set.all;
+  }
+
+  bgpProtocols(): readonly BgpProtocol[] {
+    return this.#set.all.filter((p): p is BgpProtocol => p instanceof BgpProtocol);
   }
 
   get tables(): readonly RouteTable[] {

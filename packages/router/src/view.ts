@@ -90,7 +90,8 @@ export type ProtocolKind =
   | 'pipe'
   | 'bfd'
   | 'rpki'
-  | 'mrt';
+  | 'mrt'
+  | 'bmp';
 
 export interface ProtocolView {
   readonly name: string;

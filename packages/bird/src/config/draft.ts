@@ -7,6 +7,7 @@ import type {
   BfdInterfaceConfig,
   BgpChannelConfig,
   BgpConfig,
+  BmpConfig,
   ChannelConfig,
   DebugMask,
   DeviceConfig,
@@ -64,6 +65,7 @@ export type PipeDraft = DraftCommon & {
 export type BfdDraft = DraftCommon & { kind: 'bfd' } & Own<BfdConfig>;
 export type RpkiDraft = DraftCommon & { kind: 'rpki' } & Own<RpkiConfig>;
 export type MrtDraft = DraftCommon & { kind: 'mrt' } & Own<MrtConfig>;
+export type BmpDraft = DraftCommon & { kind: 'bmp' } & Own<BmpConfig>;
 export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
@@ -79,6 +81,7 @@ export type ProtocolDraft =
   | BfdDraft
   | RpkiDraft
   | MrtDraft
+  | BmpDraft
   | BgpDraft;
 
 export interface BfdOptionsDraft {
@@ -119,6 +122,7 @@ export const PREFERENCE: Readonly<Record<ProtocolKind, number>> = {
   bfd: 0,
   rpki: 100,
   mrt: 0,
+  bmp: 0,
 };
 
 /** Fills a channel of a protocol that is not BGP. */

@@ -28,6 +28,7 @@ import {
   finishKernel,
   finishPipe,
 } from './protocols.ts';
+import { BMP_OPTIONS, finishBmp } from './bmp.ts';
 import { MRT_OPTIONS, finishMrt } from './mrt.ts';
 import { RPKI_OPTIONS, finishRpki } from './rpki.ts';
 import { STATIC_OPTIONS, finishStatic } from './static.ts';
@@ -48,6 +49,7 @@ const TYPES: Readonly<Record<ProtocolKind, ProtocolType>> = {
   bgp: protocolType(BGP_OPTIONS, (s, d, e) => finishBgp(s.read, d, e), true),
   pipe: protocolType(PIPE_OPTIONS, (s, d, e) => finishPipe(s.read, d, e)),
   bfd: protocolType(BFD_OPTIONS, (s, d) => finishBfd(s.read, d)),
+  bmp: protocolType(BMP_OPTIONS, (s, d, e) => finishBmp(s.read, d, e)),
   mrt: protocolType(MRT_OPTIONS, (s, d, e) => finishMrt(s.read, d, e)),
   rpki: protocolType(RPKI_OPTIONS, (s, d, e) => finishRpki(s.read, d, e), true),
 };
@@ -61,7 +63,6 @@ const OTHER_TYPES: ReadonlySet<string> = new Set([
   'aggregator',
   'l3vpn',
   'mpls',
-  'bmp',
   'evpn',
   'bridge',
   'perf',

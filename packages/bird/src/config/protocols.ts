@@ -254,4 +254,5 @@ export const CHANNEL_TYPES: Readonly<Record<string, readonly NetType[]>> = {
   bfd: [],
   rpki: ['roa4', 'roa6'],
   mrt: [],
+  bmp: [],
 };

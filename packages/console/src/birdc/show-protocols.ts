@@ -27,6 +27,7 @@ const KIND_NAMES: Readonly<Record<ProtocolKind, string>> = {
   bfd: 'BFD',
   rpki: 'RPKI',
   mrt: 'MRT',
+  bmp: 'BMP',
 };
 
 /** Writes the rows of these protocols, in order, without the end of the reply. */

@@ -8,7 +8,7 @@ import type { BgpProtocol } from '../protocols/bgp.ts';
 
 export interface BgpTap {
   /** Received messages of every type; of those sent only OPEN and NOTIFICATION. */
-  message(
+  messageSeen(
     protocol: BgpProtocol,
     direction: 'received' | 'sent',
     bytes: Uint8Array,

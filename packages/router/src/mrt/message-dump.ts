@@ -25,7 +25,7 @@ export class MrtMessageDump implements BgpTap {
     this.#deps = deps;
   }
 
-  message(
+  messageSeen(
     protocol: BgpProtocol,
     direction: 'received' | 'sent',
     bytes: Uint8Array,

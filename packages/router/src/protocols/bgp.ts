@@ -24,7 +24,7 @@ import type {
   SessionEvent,
   SessionIdentity,
 } from '@rookery/bgp';
-import { familyOf, isLinkLocal, networkOf, prefixContains } from '@rookery/net';
+import { copyBytes, familyOf, isLinkLocal, networkOf, prefixContains } from '@rookery/net';
 import type { IpAddress } from '@rookery/net';
 import { samePolicy } from '@rookery/rib';
 import type { BfdClient } from '../bfd-broker.ts';
@@ -68,6 +68,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   peer: PeerState;
   lastNegotiated: Negotiated | undefined;
   lastMss: number | undefined;
+  /** The last OPEN in each direction. */
+  readonly opens: { sent?: Uint8Array; received?: Uint8Array } = {};
   readonly createdMs: number;
   #begun = false;
   readonly #wires: Record<ConnectionRole, Wire | undefined> = {
@@ -467,10 +469,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     if (!wire) return;
     this.engine.order({ kind: 'tcpSend', connection: wire.id, bytes });
     wire.queuedBytes += bytes.length;
-    if (this.engine.taps.size === 0) return;
     const type = bytes[HEADER_LENGTH - 1];
+    if (type === MESSAGE.open) this.opens.sent = bytes;
+    if (this.engine.taps.size === 0) return;
     if (type !== MESSAGE.open && type !== MESSAGE.notification) return;
-    for (const tap of this.engine.taps) tap.message(this, 'sent', bytes, 0, bytes.length);
+    for (const tap of this.engine.taps) tap.messageSeen(this, 'sent', bytes, 0, bytes.length);
   }
 
   #received(role: ConnectionRole, bytes: Uint8Array): void {
@@ -487,7 +490,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         return;
       }
       const { bytes: from, start, end } = reader;
-      for (const tap of this.engine.taps) tap.message(this, 'received', from, start, end);
+      if (from[start + HEADER_LENGTH - 1] === MESSAGE.open) {
+        this.opens.received = copyBytes(from, start, end);
+      }
+      for (const tap of this.engine.taps) tap.messageSeen(this, 'received', from, start, end);
       this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
       // The message may have ended the connection.
       if (this.#wires[role] !== wire) return;
