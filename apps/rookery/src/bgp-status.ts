@@ -12,6 +12,8 @@ const STATUSES: ResourceType = {
   version: 'v1beta1',
   plural: 'servicebgpstatuses',
 };
+export type WantedPeers = () => ReadonlyMap<string, readonly string[]>;
+
 const SETTLE_MS = 200;
 const RETRY_MS = 5000;
 
@@ -26,7 +28,7 @@ export class BgpStatusWriter {
   readonly #options: BgpStatusOptions;
   readonly #log: ClusterLog;
   readonly #cache: ResourceCache;
-  #wanted: ReadonlyMap<string, readonly string[]> = new Map();
+  #wanted: () => ReadonlyMap<string, readonly string[]> = () => new Map();
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   #stopped = false;
@@ -57,9 +59,12 @@ export class BgpStatusWriter {
     await this.#cache.stop();
   }
 
-  /** Peers by "namespace/service"; services without peers have no object. */
-  want(peers: ReadonlyMap<string, readonly string[]>): void {
-    this.#wanted = peers;
+  /**
+   * Peers by "namespace/service"; services without peers have no object. A function is asked when
+   * the moment to write has come, so that a change costs nothing per service.
+   */
+  want(peers: ReadonlyMap<string, readonly string[]> | WantedPeers): void {
+    this.#wanted = typeof peers === 'function' ? peers : () => peers;
     this.#soon(SETTLE_MS);
   }
 
@@ -74,7 +79,7 @@ export class BgpStatusWriter {
   async #reconcile(): Promise<void> {
     this.#running = true;
     let failed: string | undefined;
-    const missing = new Map(this.#wanted);
+    const missing = new Map(this.#wanted());
     for (const object of this.#cache.list()) {
       const status = readStatus(object);
       const peers = missing.get(status.service);

@@ -61,6 +61,8 @@ export class NodeAnnouncer {
   #node: Node | undefined;
   #plan: readonly PlannedPrefix[] = [];
   #applied = '';
+  /** What is announced may differ from what was applied. */
+  #stale = true;
   #issueTold = '';
   #started = false;
 
@@ -129,6 +131,7 @@ export class NodeAnnouncer {
     }
     this.#issueTold = '';
     this.#config = config.value;
+    this.#stale = true;
     this.#sink.configured(config.value, undefined);
   }
 
@@ -155,7 +158,10 @@ export class NodeAnnouncer {
     const service = this.#source.services.get(key);
     if (!service) {
       this.#announcements.delete(key);
-      if (before?.announced) this.#tellWithdrawn(before, 'serviceDeleted', 'the Service is gone');
+      if (before?.announced) {
+        this.#stale = true;
+        this.#tellWithdrawn(before, 'serviceDeleted', 'the Service is gone');
+      }
       return;
     }
     const slices = this.#source.slicesOf(key);
@@ -164,6 +170,7 @@ export class NodeAnnouncer {
     if (!after.announced && after.reason.kind === 'notLoadBalancer' && !before) return;
     this.#announcements.set(key, after);
     if (before && announcementText(before) === announcementText(after)) return;
+    if (before?.announced || after.announced) this.#stale = true;
     if (after.announced) {
       this.#log.info(
         { service: key, ips: after.ips, pool: after.pool, protocol: 'bgp' },
@@ -189,7 +196,8 @@ export class NodeAnnouncer {
   }
 
   #apply(): void {
-    if (!this.#config || !this.#node) return;
+    if (!this.#config || !this.#node || !this.#stale) return;
+    this.#stale = false;
     this.#plan = planFor(this.#announcements.values());
     const { router, problems } = speakerRouterConfigFor(this.#node, this.#config, this.#plan);
     for (const { message } of problems) {

@@ -148,12 +148,13 @@ export async function runSpeaker(
   );
   const tellStatus = (): void =>
     statusWriter.want(
-      new Map(
-        [...announcer.announcements].map(([key, announcement]) => [
-          key,
-          peersOfAnnouncement(announcement),
-        ]),
-      ),
+      () =>
+        new Map(
+          [...announcer.announcements].map(([key, announcement]) => [
+            key,
+            peersOfAnnouncement(announcement),
+          ]),
+        ),
     );
   speakerMetrics(metrics.registry, nodeName, announcer, engine.view);
   const server = serveMetrics(
