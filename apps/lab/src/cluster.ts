@@ -183,9 +183,14 @@ function eventsAbout(api: ApiServer, key: ObjectKey): readonly ClusterEvent[] {
 function actAsCluster(api: ApiServer, hosts: Readonly<Record<HostName, Host>>): () => void {
   const allReady: ReadonlySet<string> = new Set(NODES.map((node) => node.name));
   let timer: NodeJS.Timeout | undefined;
+  let proxied = '[]';
   const proxyAll = (): void => {
     timer = undefined;
     const services = api.api.store.list(STORE_KEY.Service).flatMap(proxiedService);
+    // Most writes to a service concern its status alone: no rule differs.
+    const text = JSON.stringify(services);
+    if (text === proxied) return;
+    proxied = text;
     for (const node of NODES) {
       // A host that is being taken down has no rules to lose.
       void proxyServices(hosts[node.name], node.name, services).catch(() => {});
