@@ -27,6 +27,8 @@ const PEERS = [
   { package: 'frr', program: '/usr/lib/frr/bgpd' },
   { package: 'tshark', program: '/usr/bin/tshark' },
   { package: 'tcpdump', program: '/usr/bin/tcpdump' },
+  { package: 'stayrtr', program: '/usr/bin/stayrtr' },
+  { package: 'bgpdump', program: '/usr/bin/bgpdump' },
   { package: 'kubernetes-client', program: '/usr/bin/kubectl' },
 ] as const;
 const MORE_PEERS = [
@@ -41,19 +43,24 @@ const patterns = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 const startedAt = performance.now();
 const total: Outcome = { passed: 0, failed: 0, skipped: [], failures: [] };
 
-await runTier('unit', '{{packages,apps,tools}/*/src/**,bench}/*.test.ts', 2);
+const units = ['{{packages,apps,tools}/*/src/**,bench}/*.test.ts', 'test/sim/networks.test.ts'];
+await runTier('unit', units, 2);
 if (!flags.has('--unit')) {
   installPeers(flags.has('--all') ? [...PEERS, ...MORE_PEERS] : PEERS);
-  await runTier('system', 'test/{interop,scenarios,faults,lab}/**/*.test.ts', 1);
+  await runTier('system', ['test/{interop,scenarios,faults,lab}/**/*.test.ts'], 1);
   if (flags.has('--all')) {
     buildApiserver();
-    await runTier('extended', 'test/{browser,kube}/**/*.test.ts', 1);
-  } else skip('test/browser, test/kube', 'they run with "npm test -- --all", as CI does');
+    await runTier('extended', ['test/{browser,kube}/**/*.test.ts', 'test/sim/thousand.test.ts'], 1);
+  } else
+    skip(
+      'test/browser, test/kube, a thousand seeds of test/sim',
+      'they run with "npm test -- --all", as CI does',
+    );
 }
 report();
 
-async function runTier(name: string, glob: string, concurrency: number): Promise<void> {
-  const files = globSync(glob, { cwd: root })
+async function runTier(name: string, globs: readonly string[], concurrency: number): Promise<void> {
+  const files = globSync([...globs], { cwd: root })
     .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
     .sort()
     .map((file) => join(root, file));

@@ -1,24 +1,26 @@
 // Simulated networks from the command line: replays one seed, or runs many and counts.
 //
 //   node test/sim/run.ts --seed 17 --verbose   events, the network, every router's log, differences
-//   node test/sim/run.ts --from 1 --count 100  one line per seed that fails, and a summary
+//   node test/sim/run.ts --from 1 --count 100 [--step 2]  a few lines per seed that fails, and a summary
 
 import { parseArgs } from 'node:util';
 import { simulate } from '@rookery/testkit';
 import type { Simulation } from '@rookery/testkit';
+import { replayOf } from './replay.ts';
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     count: { type: 'string', default: '100' },
+    step: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
     router: { type: 'string' },
   },
 });
 
 if (values.seed !== undefined) replay(Number(values.seed));
-else runMany(Number(values.from), Number(values.count));
+else runMany(Number(values.from), Number(values.count), Number(values.step));
 
 function replay(seed: number): void {
   const result = simulate(seed, values.verbose ? { debug: ['states', 'events', 'routes'] } : {});
@@ -50,23 +52,25 @@ function printLife({ plan, sims, events }: Simulation): void {
   for (const { atMs, text } of lines) console.log(`${(atMs / 1000).toFixed(3)} ${text}`);
 }
 
-function runMany(from: number, count: number): void {
+function runMany(from: number, count: number, step: number): void {
   let failed = 0;
   let skipped = 0;
   let routers = 0;
+  let largest = 0;
   const started = performance.now();
-  for (let seed = from; seed < from + count; seed++) {
+  for (let seed = from; seed < from + count * step; seed += step) {
     const result = simulate(seed);
     routers += result.routers;
+    largest = Math.max(largest, result.routers);
     if (result.skipped) skipped++;
     if (result.differences.length === 0) continue;
     failed++;
     console.log(`${summaryOf(result)}\n  ${result.differences.slice(0, 4).join('\n  ')}`);
+    console.log(`  ${replayOf(seed)}`);
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(
-    `${count} seeds, ${routers} routers, ${failed} failed, ${skipped} skipped, ${seconds} s`,
-  );
+  const size = `${routers} routers, the largest network ${largest}`;
+  console.log(`${count} seeds, ${size}, ${failed} failed, ${skipped} skipped, ${seconds} s`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
 

@@ -21,6 +21,8 @@ const STEADY_MS = 20_000;
 export interface SimulateOptions {
   /** What every router writes to its log; nothing by default. */
   readonly debug?: DebugMask;
+  /** Runs after the repair, before anything is compared: for a check of the check. */
+  readonly beforeCheck?: (routers: readonly SimRouter[]) => void;
   /** Sees each piece of bytes that a router sends; what it returns is sent instead. */
   readonly tamper?: (from: string, to: string, bytes: Uint8Array) => Uint8Array;
 }
@@ -77,6 +79,7 @@ export function simulate(seed: number, options: SimulateOptions = {}): Simulatio
     sims,
   });
   if (expected.kind === 'no stable outcome') return result([], true);
+  options.beforeCheck?.(sims);
   let wrong = true;
   while (wrong && clock.nowMs - troubleMs < QUIET_LIMIT_MS) {
     clock.advance(5000);
