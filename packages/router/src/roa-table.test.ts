@@ -13,7 +13,15 @@ function cursor(text: string): NetCursor {
 test('RFC 6811: a covering match makes valid, covering without match makes invalid', () => {
   const table = new RoaTable('r4', 'roa4');
   const add = (net: string, maxLength: number, asn: number): void =>
-    table.add({ net, maxLength, asn, protocol: 'static1', changedMs: 0, source: 'static', preference: 200 });
+    table.add({
+      net,
+      maxLength,
+      asn,
+      protocol: 'static1',
+      changedMs: 0,
+      source: 'static',
+      preference: 200,
+    });
   add('203.0.113.0/24', 25, 65002);
   add('10.0.0.0/8', 16, 65001);
   add('10.1.0.0/16', 24, 0);
