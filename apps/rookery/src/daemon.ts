@@ -64,6 +64,11 @@ export class EngineLoop {
     return this.#metrics;
   }
 
+  /** True while facts wait for a later turn. */
+  get isBehind(): boolean {
+    return this.#facts.length > 0;
+  }
+
   /** Something happened; handled before this returns unless a turn is in progress. */
   deliver(fact: Fact): void {
     if (this.#stopped) return;

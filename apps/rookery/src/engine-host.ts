@@ -66,7 +66,11 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
     loop,
     nowMs,
     open: () => {
-      const opened = openPlatform({ emit: (fact) => loop.deliver(fact), log });
+      const opened = openPlatform({
+        emit: (fact) => loop.deliver(fact),
+        isBehind: () => loop.isBehind,
+        log,
+      });
       if (!opened.ok) return `Cannot open netlink: ${opened.error.message}`;
       platform = opened.value;
       // Whatever escapes is a bug of ours; sessions and routes of others must survive it.

@@ -17,6 +17,8 @@ export interface PlatformOptions {
   /** May be called inside `execute`; the caller queues. */
   readonly emit: (fact: Fact) => void;
   readonly log: (logClass: LogClass, text: string) => void;
+  /** True while facts wait for the engine. */
+  readonly isBehind?: () => boolean;
 }
 
 export interface Platform {
@@ -32,7 +34,12 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
   if (!kernel.ok) return err(kernel.error);
   const bfd = new BfdService({ emit, log });
   const files = new Files(emit);
-  const tcp = new Tcp({ emit, report: log, ifindexOf });
+  const tcp = new Tcp({
+    emit,
+    report: log,
+    ifindexOf,
+    ...(options.isBehind && { isBehind: options.isBehind }),
+  });
   return ok({
     execute: (orders) => {
       const kernelOrders: KernelOrder[] = [];

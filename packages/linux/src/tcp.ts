@@ -38,6 +38,8 @@ export type TcpOrder = Extract<
 export interface TcpDeps {
   readonly emit: (fact: Fact) => void;
   readonly report: (logClass: LogClass, text: string) => void;
+  /** True while received octets wait for the engine: what else there is stays with the kernel. */
+  readonly isBehind?: () => boolean;
   /** Interface index for a link-local address; 0 when there is no such interface. */
   readonly ifindexOf: (name: string) => number;
 }
@@ -61,6 +63,8 @@ const lingerMs = 5000;
 /** The same when the daemon ends. */
 const closeWaitMs = 1000;
 const backlog = 128;
+/** A read of so much is part of a table, not of a session's small talk. */
+const bulkBytes = 16 * 1024;
 
 export class Tcp {
   readonly #deps: TcpDeps;
@@ -184,6 +188,7 @@ export class Tcp {
         connection: id,
         bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
       });
+      if (bytes.length >= bulkBytes && this.#deps.isBehind?.()) this.#wait(socket);
     });
     socket.once('end', () => {
       this.#lost(id, connection, { operation: 'read', code: 'EOF', message: 'Connection closed' });
@@ -193,6 +198,16 @@ export class Tcp {
       this.#lost(id, connection, sys.platformErrorFrom(operation, error));
     });
     socket.once('close', () => this.#lost(id, connection, undefined));
+  }
+
+  /** Reads on when the engine has caught up; TCP tells the peer meanwhile. */
+  #wait(socket: net.Socket): void {
+    socket.pause();
+    const look = (): void => {
+      if (this.#deps.isBehind?.() && !socket.destroyed) setImmediate(look);
+      else socket.resume();
+    };
+    setImmediate(look);
   }
 
   #lost(id: ConnectionId, connection: Connection, error: PlatformError | undefined): void {
