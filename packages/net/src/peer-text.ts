@@ -64,13 +64,12 @@ function sequenceLength(bytes: Uint8Array, at: number, end: number): number {
   return size;
 }
 
+/** Format characters (marks of direction, joiners, tags) and the separators of lines. */
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
+
 function printable(code: number): string {
   if (code < 0x20 || (code >= 0x7f && code <= 0x9f))
     return `\\x${(code + 256).toString(16).slice(1)}`;
-  const invisible =
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x206f) ||
-    code === 0xfeff;
+  const invisible = code >= 0x80 && INVISIBLE.test(String.fromCodePoint(code));
   return invisible ? `\\u${code.toString(16).padStart(4, '0')}` : String.fromCodePoint(code);
 }
