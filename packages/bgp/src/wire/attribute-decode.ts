@@ -31,7 +31,14 @@ export function decodePathAttributes(
   context: AttributeContext,
   reach: Reach,
 ): DecodedAttributes {
-  const run: Run = { bytes, context, draft: { asPath: [] }, faults: [], seen: new Set() };
+  const run: Run = {
+    bytes,
+    context,
+    draft: { asPath: [] },
+    faults: [],
+    seen: new Set(),
+    repeated: new Set(),
+  };
   let at = start;
   while (at < end) {
     const next = decodeOne(run, at, end);
@@ -54,6 +61,8 @@ interface Run {
   readonly draft: AttributeDraft;
   readonly faults: WireFault[];
   readonly seen: Set<number>;
+  /** Told once: one message has room for twenty thousand repetitions. */
+  readonly repeated: Set<number>;
   mpReach?: MpReach;
   mpUnreach?: MpUnreach;
 }
@@ -78,7 +87,7 @@ function decodeOne(run: Run, at: number, end: number): number {
   }
   // RFC 7606 §3 (g): of a repeated attribute the first counts.
   if (run.seen.has(type)) {
-    fault(run, attribute, 'attributeDiscard', 1, 'RFC 7606 §3 (g)', `attribute ${type} repeats`);
+    repeats(run, attribute, 'attributeDiscard', `attribute ${type}`);
     return next;
   }
   run.seen.add(type);
@@ -137,7 +146,7 @@ function decodeMultiprotocol(run: Run, attribute: Located): void {
   const name = reach ? 'MP_REACH_NLRI' : 'MP_UNREACH_NLRI';
   // RFC 7606 §3 (g): repetition of these two resets the session.
   if (run.seen.has(type)) {
-    fault(run, attribute, 'sessionReset', 1, 'RFC 7606 §3 (g)', `${name} repeats`);
+    repeats(run, attribute, 'sessionReset', name);
     return;
   }
   run.seen.add(type);
@@ -266,6 +275,12 @@ function finishDraft({ draft, mpReach }: Run): PathAttributes {
     nextHop: mpReach.nextHop,
     ...(mpReach.linkLocalNextHop && { linkLocalNextHop: mpReach.linkLocalNextHop }),
   };
+}
+
+function repeats(run: Run, attribute: Located, reaction: Reaction, name: string): void {
+  if (run.repeated.has(attribute.type)) return;
+  run.repeated.add(attribute.type);
+  fault(run, attribute, reaction, 1, 'RFC 7606 §3 (g)', `${name} repeats`);
 }
 
 function truncated(run: Run, at: number, end: number, detail: string): -1 {
