@@ -63,7 +63,7 @@ export function decodeBody(bytes: Buffer, contentType: string): unknown {
     try {
       return text.trimStart().startsWith('{')
         ? (JSON.parse(text) as unknown)
-        : (parse(text, { maxAliasCount: 100 }) as unknown);
+        : (parse(text, { maxAliasCount: 100, logLevel: 'error' }) as unknown);
     } catch (error) {
       throw badRequest(`the body is not valid YAML: ${messageOf(error)}`);
     }
