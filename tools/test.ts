@@ -40,6 +40,9 @@ const root = join(import.meta.dirname, '..');
 const flags = new Set(process.argv.slice(2).filter((arg) => arg.startsWith('--')));
 const patterns = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 
+// The fuzz targets run by count, or as CI does for a while from new seeds.
+if (flags.has('--all')) process.env['FUZZ_SECONDS'] ??= '4';
+
 const startedAt = performance.now();
 const total: Outcome = { passed: 0, failed: 0, skipped: [], failures: [] };
 
@@ -47,7 +50,7 @@ const units = ['{{packages,apps,tools}/*/src/**,bench}/*.test.ts', 'test/sim/net
 await runTier('unit', units, 2);
 if (!flags.has('--unit')) {
   installPeers(flags.has('--all') ? [...PEERS, ...MORE_PEERS] : PEERS);
-  await runTier('system', ['test/{interop,scenarios,faults,lab}/**/*.test.ts'], 1);
+  await runTier('system', ['test/{interop,scenarios,faults,fuzz,lab}/**/*.test.ts'], 1);
   if (flags.has('--all')) {
     buildApiserver();
     await runTier('extended', ['test/{browser,kube}/**/*.test.ts', 'test/sim/thousand.test.ts'], 1);
