@@ -69,38 +69,38 @@ const wordsOf = (value: string): readonly Uint8Array[] =>
 const octets = (...values: readonly number[]): Uint8Array => Uint8Array.from(values);
 
 export const TARGETS: readonly Target[] = [
-  { name: 'bgp-frames', seeds: bgpMessages, smoke: 4000, run: readFrames },
-  { name: 'bgp-open', seeds: bodies(1), smoke: 4000, run: readOpen },
-  { name: 'bgp-update', seeds: bodies(2), smoke: 4000, run: readUpdate },
-  { name: 'bgp-notification', seeds: bodies(3), smoke: 2000, run: readNotification },
-  { name: 'bgp-refresh', seeds: bodies(5), smoke: 1000, run: readRefresh },
-  { name: 'bgp-engine', seeds: bgpMessages, smoke: 400, run: playEngine },
-  { name: 'bfd', seeds: bfdSeeds(), smoke: 4000, run: readBfd },
-  { name: 'rtr', seeds: rtrSeeds(), smoke: 2000, run: readRtr },
-  { name: 'mrt', seeds: mrtSeeds(), smoke: 1000, run: readDump },
-  { name: 'netlink', seeds: netlinkSeeds(), smoke: 4000, run: readNetlink },
+  { name: 'bgp-frames', seeds: bgpMessages, smoke: 1500, run: readFrames },
+  { name: 'bgp-open', seeds: bodies(1), smoke: 1500, run: readOpen },
+  { name: 'bgp-update', seeds: bodies(2), smoke: 1500, run: readUpdate },
+  { name: 'bgp-notification', seeds: bodies(3), smoke: 800, run: readNotification },
+  { name: 'bgp-refresh', seeds: bodies(5), smoke: 500, run: readRefresh },
+  { name: 'bgp-engine', seeds: bgpMessages, smoke: 250, run: playEngine },
+  { name: 'bfd', seeds: bfdSeeds(), smoke: 1500, run: readBfd },
+  { name: 'rtr', seeds: rtrSeeds(), smoke: 800, run: readRtr },
+  { name: 'mrt', seeds: mrtSeeds(), smoke: 500, run: readDump },
+  { name: 'netlink', seeds: netlinkSeeds(), smoke: 1500, run: readNetlink },
   {
     name: 'peer-text',
     seeds: [text('Zürich \u202e'), octets(0xf0, 0x9f, 0x98)],
-    smoke: 2000,
+    smoke: 800,
     run: readText,
   },
   {
     name: 'birdc',
     seeds: BIRDC().map(text),
     words: BIRDC().flatMap(wordsOf),
-    smoke: 2000,
+    smoke: 800,
     run: readBirdc,
   },
   {
     name: 'vtysh',
     seeds: VTYSH().map(text),
     words: VTYSH().flatMap(wordsOf),
-    smoke: 2000,
+    smoke: 800,
     run: readVtysh,
   },
-  { name: 'bird-conf', seeds: [text(CONF())], words: wordsOf(CONF()), smoke: 300, run: readConf },
-  { name: 'api-body', seeds: apiSeeds(), smoke: 1000, run: readApiBody },
+  { name: 'bird-conf', seeds: [text(CONF())], words: wordsOf(CONF()), smoke: 200, run: readConf },
+  { name: 'api-body', seeds: apiSeeds(), smoke: 500, run: readApiBody },
 ];
 
 /** Inputs that once broke something, by target. */
