@@ -17,6 +17,7 @@ export const adminUser = 'kubernetes-admin';
 
 export class Authenticator {
   readonly #store: Store;
+  readonly #bySocket = new WeakMap<TLSSocket, UserInfo>();
   #tokens: Record<string, string>;
 
   constructor(store: Store) {
@@ -54,19 +55,28 @@ export class Authenticator {
       if (user) return user;
       throw unauthorized();
     }
-    const socket = request.socket as TLSSocket;
-    if (socket.authorized === true) {
-      const subject = socket.getPeerCertificate().subject;
-      const organisations: unknown = subject?.O;
-      const groups =
-        typeof organisations === 'string'
-          ? [organisations]
-          : Array.isArray(organisations)
-            ? organisations.map(String)
-            : [];
-      if (typeof subject?.CN === 'string') return userFor(subject.CN, groups);
-    }
+    const user = this.#userOfCertificate(request.socket as TLSSocket);
+    if (user) return user;
     throw unauthorized();
+  }
+
+  /** Read once per connection: decoding a certificate costs more than most requests. */
+  #userOfCertificate(socket: TLSSocket): UserInfo | undefined {
+    if (socket.authorized !== true) return undefined;
+    const known = this.#bySocket.get(socket);
+    if (known) return known;
+    const subject = socket.getPeerCertificate().subject;
+    const organisations: unknown = subject?.O;
+    const groups =
+      typeof organisations === 'string'
+        ? [organisations]
+        : Array.isArray(organisations)
+          ? organisations.map(String)
+          : [];
+    if (typeof subject?.CN !== 'string') return undefined;
+    const user = userFor(subject.CN, groups);
+    this.#bySocket.set(socket, user);
+    return user;
   }
 }
 
