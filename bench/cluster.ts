@@ -24,7 +24,7 @@ const count = Number(process.argv.at(-1)) || 5000;
 const state = sandboxState();
 if (!state) process.exit(await enterSandbox([process.argv[1]!, String(count)]));
 furnishSandbox(state);
-const self = [process.execPath, join(import.meta.dirname, '../apps/rookery/src/main.ts')];
+const self = [process.execPath, join(import.meta.dirname, '../dist/rookery.mjs')];
 const lab = await Lab.build({ state, self, router: 'rookery', nodes: 'rookery' });
 const cluster = lab.cluster!;
 const problems: string[] = [];
@@ -184,7 +184,8 @@ async function kernel(): Promise<ReadonlySet<string>> {
   return new Set(
     stdout.split('\n').flatMap((line) => {
       const address = /^(10\.77\.\d+\.\d+) /.exec(line)?.[1];
-      return address === undefined ? [] : [address];
+      const hops = line.match(/nexthop via/g)?.length;
+      return address === undefined || hops !== NODES.length ? [] : [address];
     }),
   );
 }
