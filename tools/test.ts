@@ -34,6 +34,9 @@ const PEERS = [
 const MORE_PEERS = [
   { package: 'chromium', program: '/usr/bin/chromium' },
   { package: 'etcd-server', program: '/usr/bin/etcd' },
+  { package: 'gobgpd', program: '/usr/bin/gobgpd' },
+  { package: 'openbgpd', program: '/usr/sbin/bgpd' },
+  { package: 'exabgp', program: '/usr/sbin/exabgp' },
 ] as const;
 
 const root = join(import.meta.dirname, '..');
@@ -53,10 +56,14 @@ if (!flags.has('--unit')) {
   await runTier('system', ['test/{interop,scenarios,faults,fuzz,lab}/**/*.test.ts'], 1);
   if (flags.has('--all')) {
     buildApiserver();
-    await runTier('extended', ['test/{browser,kube}/**/*.test.ts', 'test/sim/thousand.test.ts'], 1);
+    await runTier(
+      'extended',
+      ['test/{browser,kube,matrix}/**/*.test.ts', 'test/sim/thousand.test.ts'],
+      1,
+    );
   } else
     skip(
-      'test/browser, test/kube, a thousand seeds of test/sim',
+      'test/browser, test/kube, test/matrix, a thousand seeds of test/sim',
       'they run with "npm test -- --all", as CI does',
     );
 }

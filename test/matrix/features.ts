@@ -1,0 +1,37 @@
+// The rows of the matrix, in the order of the table.
+
+export const FEATURES = [
+  ['dial-out', 'Session up, we dial'],
+  ['dial-in', 'Session up, the peer dials'],
+  ['collision', 'Both dial at once: one connection stays (RFC 4271 §6.8)'],
+  ['ipv4', 'IPv4 routes both ways'],
+  ['ipv6', 'IPv6 routes both ways (RFC 4760)'],
+  ['as4', 'Four-octet AS numbers both ways (RFC 6793)'],
+  ['communities', 'Communities both ways (RFC 1997)'],
+  ['large-communities', 'Large communities both ways (RFC 8092)'],
+  ['refresh-sent', 'Route refresh, we ask (RFC 2918)'],
+  ['refresh-received', 'Route refresh, the peer asks'],
+  ['shutdown-sent', 'Shutdown text, ours is read (RFC 9003)'],
+  ['shutdown-received', "Shutdown text, the peer's is read"],
+  ['wrong-as', 'Wrong AS: Bad Peer AS is sent, and understood'],
+  ['hold-timer', 'Hold timer expires on a silent link, session returns'],
+  ['md5', 'TCP MD5: wrong key refused, right key accepted (RFC 2385)'],
+  ['gtsm-out', 'GTSM, we dial (RFC 5082)'],
+  ['gtsm-in', 'GTSM, the peer dials'],
+  ['gr-helper', 'Graceful restart: the peer restarts (RFC 4724)'],
+  ['gr-restart', 'Graceful restart: we restart with -R'],
+  ['llgr-helper', 'Long-lived graceful restart: the peer stays away (RFC 9494)'],
+  ['add-path-in', 'Add-Path, we receive (RFC 7911)'],
+  ['add-path-out', 'Add-Path, we send'],
+  ['extended-next-hop', 'IPv4 routes with IPv6 next hops both ways (RFC 8950)'],
+  ['unnumbered', 'Session over link-local addresses, IPv4 and IPv6 routes'],
+  ['extended-messages', 'Messages above 4096 octets both ways (RFC 8654)'],
+  ['roles', 'Roles: a pair that fits is accepted, another refused (RFC 9234)'],
+  ['dynamic', 'Dynamic neighbor: `neighbor range`'],
+  ['multihop', 'Multihop session between loopback addresses'],
+  ['reflect', 'iBGP: we reflect to the peer (RFC 4456)'],
+  ['reflected', 'iBGP: the peer reflects to us'],
+  ['bfd', 'BFD (RFC 5880)'],
+] as const;
+
+export type FeatureId = (typeof FEATURES)[number][0];

@@ -1,0 +1,63 @@
+// BIRD 2 as Debian has it.
+
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { end, launch, until, when } from '@rookery/lab';
+import { bgpCommunityCount, parseBirdPaths, renderBirdConf } from '../bird-conf.ts';
+import { askBird } from '../bird-socket.ts';
+import type { Peer, PeerPlace } from '../peer.ts';
+
+export function birdPeer(): Peer {
+  let child: ChildProcess | undefined;
+  let place: PeerPlace;
+  const path = (name: string): string => join(place.directory, name);
+  const ask = (command: string): Promise<string> => askBird(path('bird.ctl'), command);
+  let lastRefresh = 0;
+  return {
+    name: 'BIRD',
+    programs: ['/usr/sbin/bird'],
+    cannot: { bfd: 'Tried in test/interop/bfd-bird.test.ts.' },
+    async version(host) {
+      const { stdout, stderr } = await host.run(['bird', '--version']);
+      return /version (\S+)/.exec(stdout + stderr)?.[1] ?? 'unknown';
+    },
+    async start(at, setup, again) {
+      place = at;
+      writeFileSync(path('bird.conf'), renderBirdConf(setup));
+      if (!again) rmSync(path('bird.log'), { force: true });
+      rmSync(path('bird.ctl'), { force: true });
+      const argv = ['bird', '-f', '-c', path('bird.conf'), '-s', path('bird.ctl')];
+      child = launch(place, 'bird', [...argv, ...(again ? ['-R'] : [])]);
+      await until('BIRD answers', 10_000, async () =>
+        when((await ask('show status')).includes('Daemon is up and running')),
+      );
+    },
+    stop: (signal) => end(child, signal),
+    async established() {
+      return /\bEstablished\b/.test(await ask('show protocols n1'));
+    },
+    async paths(prefix) {
+      return parseBirdPaths(await ask(`show route ${prefix} all`));
+    },
+    async communityCount(prefix) {
+      return bgpCommunityCount(ask, prefix);
+    },
+    async askForRefresh() {
+      await ask('reload in n1');
+    },
+    async sawRefresh() {
+      const log = readFileSync(path('bird.log'), 'utf8');
+      const count = (log.match(/Got ROUTE-REFRESH/g) ?? []).length;
+      const more = count > lastRefresh;
+      lastRefresh = count;
+      return more;
+    },
+    async shutDown(_neighbor, text) {
+      await ask(`disable n1 "${text}"`);
+    },
+    async story() {
+      return (await ask('show protocols all n1')) + readFileSync(path('bird.log'), 'utf8');
+    },
+  };
+}

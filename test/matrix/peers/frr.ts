@@ -1,0 +1,205 @@
+// FRR as Debian has it: zebra and bgpd.
+
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { end, launch, until, when } from '@rookery/lab';
+import {
+  type Family,
+  type Neighbor,
+  type Path,
+  type Peer,
+  type PeerPlace,
+  type Setup,
+  familyOfPrefix,
+} from '../peer.ts';
+
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
+export function frrPeer(): Peer {
+  const children: ChildProcess[] = [];
+  let place: PeerPlace;
+  const file = (name: string): string => join(place.directory, name);
+  const vtysh = async (command: string): Promise<string> => {
+    const argv = ['vtysh', '--vty_socket', place.directory];
+    return (await place.host.run([...argv, ...command.split('\n').flatMap((c) => ['-c', c])]))
+      .stdout;
+  };
+  const neighborState = async ({ remote }: Neighbor): Promise<NeighborJson> => {
+    const all = JSON.parse(await vtysh('show bgp neighbors json')) as Record<string, NeighborJson>;
+    return all[remote] ?? {};
+  };
+  let refreshes = 0;
+  return {
+    name: 'FRR',
+    programs: ['/usr/lib/frr/bgpd'],
+    cannot: { bfd: 'Tried in test/interop/bfd-frr.test.ts.' },
+    async version(host) {
+      const { stdout } = await host.run(['/usr/lib/frr/bgpd', '--version']);
+      return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
+    },
+    async start(at, setup, again) {
+      place = at;
+      if (!again) for (const name of ['bgpd.log', 'zebra.log']) rmSync(file(name), { force: true });
+      writeFileSync(file('frr.conf'), renderFrrConf(setup));
+      writeFileSync(file('zebra.conf'), '');
+      const daemon = (name: string, conf: string, ...extra: readonly string[]) => [
+        `/usr/lib/frr/${name}`,
+        ...['-A', '127.0.0.1', '-f', file(conf), '-i', file(`${name}.pid`)],
+        ...['--vty_socket', place.directory, '-z', file('zserv.api'), '--log', 'stdout'],
+        ...extra,
+      ];
+      for (const name of ['bgpd.vty', 'bgpd.pid']) rmSync(file(name), { force: true });
+      await until('no bgpd', 5000, () => when(children.length === 0 || again === true));
+      if (children.length === 0) {
+        for (const name of ['zebra.pid', 'zserv.api']) rmSync(file(name), { force: true });
+        children.push(launch(place, 'zebra', daemon('zebra', 'zebra.conf')));
+        await until('zebra is up', 10_000, () => when(existsSync(file('zserv.api'))));
+      }
+      children.push(launch(place, 'bgpd', daemon('bgpd', 'frr.conf')));
+      await until('bgpd is up', 10_000, async () =>
+        when((await vtysh('show bgp summary')).includes('BGP router identifier')),
+      );
+    },
+    async stop(signal) {
+      await Promise.all(children.splice(0).map((child) => end(child, signal)));
+    },
+    async established(neighbor) {
+      return (await neighborState(neighbor)).bgpState === 'Established';
+    },
+    async paths(prefix) {
+      const family = familyOfPrefix(prefix);
+      const text = await vtysh(`show bgp ${family} unicast ${prefix} json`);
+      const found = JSON.parse(text) as { readonly paths?: readonly PathJson[] };
+      return (found.paths ?? [])
+        .filter(
+          (path) => path.peer.peerId !== '::' && path.peer.peerId !== '0.0.0.0' && !path.sourced,
+        )
+        .map(pathOf);
+    },
+    async askForRefresh({ remote }) {
+      await vtysh(`clear bgp ipv4 unicast ${remote} soft in`);
+    },
+    async sawRefresh(neighbor) {
+      const count = (await neighborState(neighbor)).messageStats?.routeRefreshRecv ?? 0;
+      const more = count > refreshes;
+      refreshes = count;
+      return more;
+    },
+    async shutDown({ remote }, text) {
+      await vtysh(`configure terminal\nrouter bgp\nneighbor ${remote} shutdown message ${text}`);
+    },
+    async story() {
+      const log = existsSync(file('bgpd.log')) ? readFileSync(file('bgpd.log'), 'utf8') : '';
+      return (await vtysh('show bgp neighbors')) + log;
+    },
+  };
+}
+
+interface NeighborJson {
+  readonly bgpState?: string;
+  readonly messageStats?: { readonly routeRefreshRecv: number };
+}
+
+interface PathJson {
+  readonly sourced?: boolean;
+  readonly peer: { readonly peerId: string };
+  readonly aspath: { readonly string: string };
+  readonly community?: { readonly list: readonly string[]; readonly string: string };
+  readonly largeCommunity?: { readonly list: readonly string[] };
+  readonly nexthops: readonly { readonly ip: string; readonly used?: boolean }[];
+  readonly originatorId?: string;
+  readonly clusterList?: { readonly list: readonly string[] };
+}
+
+function pathOf(path: PathJson): Path {
+  return {
+    asPath: path.aspath.string === 'Local' ? [] : path.aspath.string.split(' ').map(Number),
+    // FRR names well-known communities.
+    communities: (path.community?.list ?? []).map((c) => (c === 'llgrStale' ? '65535:6' : c)),
+    largeCommunities: path.largeCommunity?.list ?? [],
+    nextHop: path.nexthops[0]?.ip ?? '',
+    ...(path.originatorId === undefined ? {} : { originatorId: path.originatorId }),
+    ...(path.clusterList === undefined ? {} : { clusterList: path.clusterList.list }),
+  };
+}
+
+function renderFrrConf(setup: Setup): string {
+  const each = (lines: (neighbor: Neighbor) => readonly (string | false)[]): readonly string[] =>
+    setup.neighbors.flatMap((n) =>
+      lines(n)
+        .filter((line) => line !== false)
+        .map((line) => `neighbor ${n.remote} ${line}`),
+    );
+  return [
+    'hostname peer',
+    'log stdout debugging',
+    'debug bgp neighbor-events',
+    'debug bgp updates',
+    // Before their use: a map that comes later takes effect seconds after the session is up.
+    ...setup.originate.flatMap(({ communities = [], largeCommunities = [] }, i) => [
+      ...chunksOf(communities, 50).flatMap((chunk, at, all) => [
+        `route-map ORIGIN${i} permit ${at + 1}`,
+        `set community ${chunk.join(' ')} additive`,
+        ...(at + 1 < all.length || largeCommunities.length > 0 ? ['on-match next'] : []),
+      ]),
+      ...(largeCommunities.length > 0 || communities.length === 0
+        ? [`route-map ORIGIN${i} permit 1000`]
+        : []),
+      ...(largeCommunities.length > 0 ? [`set large-community ${largeCommunities.join(' ')}`] : []),
+    ]),
+    `router bgp ${setup.as}`,
+    `bgp router-id ${setup.routerId}`,
+    'no bgp ebgp-requires-policy',
+    'no bgp default ipv4-unicast',
+    'no bgp network import-check',
+    ...(setup.restartTimeSec === undefined
+      ? []
+      : [
+          'bgp graceful-restart',
+          'bgp graceful-restart preserve-fw-state',
+          `bgp graceful-restart restart-time ${setup.restartTimeSec}`,
+        ]),
+    ...(setup.longLivedSec === undefined
+      ? []
+      : [`bgp long-lived-graceful-restart stale-time ${setup.longLivedSec}`]),
+    ...each((n) => [
+      `remote-as ${n.as}`,
+      `timers ${Math.floor((n.holdTimeSec ?? 9) / 3)} ${n.holdTimeSec ?? 9}`,
+      'timers connect 1',
+      'advertisement-interval 0',
+      n.link === undefined ? `update-source ${n.local}` : `interface ${n.link}`,
+      n.passive === true && 'passive',
+      n.password !== undefined && `password ${n.password}`,
+      n.ttlSecurity === true && 'ttl-security hops 1',
+      n.multihop !== undefined && `ebgp-multihop ${n.multihop}`,
+      n.extendedNextHop === true && 'capability extended-nexthop',
+      n.role !== undefined && `local-role ${n.role}`,
+      n.localAs !== undefined && `local-as ${n.localAs}`,
+    ]),
+    ...FAMILIES.flatMap((family) => [
+      `address-family ${family} unicast`,
+      ...setup.originate.flatMap(({ prefix }, i) =>
+        familyOfPrefix(prefix) === family ? [`network ${prefix} route-map ORIGIN${i}`] : [],
+      ),
+      ...each((n) =>
+        n.families.includes(family)
+          ? [
+              'activate',
+              n.addPath === true && 'addpath-tx-all-paths',
+              n.reflectorClient === true && 'route-reflector-client',
+            ]
+          : [],
+      ),
+      'exit-address-family',
+    ]),
+    'exit',
+    '',
+  ].join('\n');
+}
+
+function chunksOf<T>(values: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, i) =>
+    values.slice(i * size, (i + 1) * size),
+  );
+}

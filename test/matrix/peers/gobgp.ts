@@ -1,0 +1,218 @@
+// GoBGP as Debian has it.
+
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PEER } from '../bench.ts';
+import { end, launch, until, when } from '@rookery/lab';
+import {
+  type Neighbor,
+  type Path,
+  type Peer,
+  type PeerPlace,
+  type Setup,
+  familyOfPrefix,
+} from '../peer.ts';
+
+const CLOSED =
+  'table inet closed { chain in { type filter hook input priority 0; tcp dport 179 drop; tcp sport 179 drop; }; }';
+
+export function gobgpPeer(): Peer {
+  let child: ChildProcess | undefined;
+  let place: PeerPlace;
+  const file = (name: string): string => join(place.directory, name);
+  const gobgp = async (...args: readonly string[]): Promise<string> => {
+    const { stdout, stderr, status } = await place.host.run(['gobgp', ...args]);
+    return status === 0 ? stdout : stdout + stderr;
+  };
+  const stateOf = async ({ remote }: Neighbor): Promise<NeighborJson> => {
+    const all = JSON.parse(await gobgp('-j', 'neighbor')) as readonly NeighborJson[];
+    return all.find((n) => n.state?.neighbor_address?.split('%')[0] === remote) ?? {};
+  };
+  let refreshes = 0;
+  return {
+    name: 'GoBGP',
+    programs: ['/usr/bin/gobgpd', '/usr/bin/gobgp'],
+    cannot: {
+      'refresh-received':
+        'GoBGP has no command that sends ROUTE-REFRESH: `softresetin` evaluates its Adj-RIB-In again.',
+      'extended-messages': 'GoBGP 3.10 does not offer the capability.',
+      bfd: 'GoBGP 3.10 has no BFD.',
+      roles: 'GoBGP 3.10 does not know RFC 9234.',
+    },
+    silentOnRefusal: true,
+    remarks: {
+      'wrong-as':
+        'GoBGP neither shows nor logs which NOTIFICATION refused its OPEN; it tries again.',
+    },
+    async version(host) {
+      const { stdout } = await host.run(['gobgpd', '--version']);
+      return /(\d\S*)/.exec(stdout)?.[1] ?? 'unknown';
+    },
+    async start(at, setup, again) {
+      place = at;
+      if (!again) rmSync(file('gobgpd.log'), { force: true });
+      writeFileSync(file('gobgpd.toml'), renderGobgpConf(setup));
+      const argv = ['gobgpd', '-t', 'toml', '-f', file('gobgpd.toml'), '-l', 'debug', '-p'];
+      // It wants an unnumbered neighbor to be in the kernel's neighbor table already.
+      for (const { link, remote } of setup.neighbors) {
+        if (link === undefined) continue;
+        const hello = `require('dgram').createSocket('udp6').send('', 9, '${remote}%${link}', () => process.exit())`;
+        await place.host.run([process.execPath, '-e', hello]);
+        await until('the neighbor is known', 5000, async () =>
+          when((await place.host.run(['ip', '-6', 'neigh'])).stdout.includes(`${remote} dev`)),
+        );
+      }
+      // Routes are given to it once it runs; a session that is quicker would see it without them.
+      await place.host.run(['nft', '-f', '-'], { input: CLOSED });
+      child = launch(place, 'gobgpd', [...argv, ...(again ? ['-r'] : [])]);
+      await until('gobgpd answers', 10_000, async () =>
+        when((await gobgp('global')).includes(`AS:        ${setup.as}`)),
+      );
+      for (const { prefix, communities = [], largeCommunities = [] } of setup.originate) {
+        const answer = await gobgp(
+          ...['global', 'rib', 'add', '-a', familyOfPrefix(prefix), prefix],
+          // Left alone, it announces IPv6 over IPv4 sessions with ::ffff:192.0.2.2, which nobody uses.
+          ...(familyOfPrefix(prefix) === 'ipv6' ? ['nexthop', PEER.v6] : []),
+          ...(communities.length > 0 ? ['community', communities.join(',')] : []),
+          ...(largeCommunities.length > 0 ? ['large-community', largeCommunities.join(',')] : []),
+        );
+        if (answer !== '') throw new Error(`gobgp rib add: ${answer}`);
+      }
+      await place.host.run(['nft', 'delete', 'table', 'inet', 'closed']);
+    },
+    stop: (signal) => end(child, signal),
+    async established(neighbor) {
+      return (await stateOf(neighbor)).state?.session_state === 6;
+    },
+    async paths(prefix) {
+      const text = await gobgp('-j', 'global', 'rib', '-a', familyOfPrefix(prefix), prefix);
+      if (!/^[[{]/.test(text)) return [];
+      const found = JSON.parse(text) as Record<string, readonly PathJson[]>;
+      return (Object.values(found)[0] ?? [])
+        .filter((path) => path['source-id'] !== undefined || path['neighbor-ip'] !== undefined)
+        .map(pathOf);
+    },
+    async askForRefresh({ remote }) {
+      await Promise.reject(new Error(`GoBGP cannot ask ${remote}`));
+    },
+    async sawRefresh(neighbor) {
+      const count = Number((await stateOf(neighbor)).state?.messages?.received?.refresh ?? 0);
+      const more = count > refreshes;
+      refreshes = count;
+      return more;
+    },
+    async shutDown({ remote }, text) {
+      await gobgp('neighbor', remote, 'shutdown', '--reason', text);
+    },
+    async story() {
+      const log = existsSync(file('gobgpd.log')) ? readFileSync(file('gobgpd.log'), 'utf8') : '';
+      return (await gobgp('neighbor')) + log;
+    },
+  };
+}
+
+interface NeighborJson {
+  readonly state?: {
+    readonly neighbor_address?: string;
+    readonly session_state?: number;
+    readonly messages?: { readonly received?: { readonly refresh?: number | string } };
+  };
+}
+
+interface PathJson {
+  readonly 'source-id'?: string;
+  readonly 'neighbor-ip'?: string;
+  readonly attrs: readonly AttributeJson[];
+}
+
+interface AttributeJson {
+  readonly type: number;
+  readonly nexthop?: string;
+  readonly as_paths?: readonly { readonly asns: readonly number[] }[];
+  readonly communities?: readonly number[];
+  readonly value?: unknown;
+}
+
+function pathOf({ attrs }: PathJson): Path {
+  const find = (type: number): AttributeJson | undefined => attrs.find((a) => a.type === type);
+  const large = (find(32)?.value ?? []) as readonly Record<string, number>[];
+  const originatorId = find(9)?.value as string | undefined;
+  const clusterList = find(10)?.value as readonly string[] | undefined;
+  return {
+    asPath: find(2)?.as_paths?.flatMap((segment) => segment.asns) ?? [],
+    communities: (find(8)?.communities ?? []).map((c) => `${c >>> 16}:${c & 0xffff}`),
+    largeCommunities: large.map((c) => `${c['ASN']}:${c['LocalData1']}:${c['LocalData2']}`),
+    nextHop: find(3)?.nexthop ?? find(14)?.nexthop ?? '',
+    ...(originatorId === undefined ? {} : { originatorId }),
+    ...(clusterList === undefined ? {} : { clusterList }),
+  };
+}
+
+function renderGobgpConf(setup: Setup): string {
+  return [
+    '[global.config]',
+    `as = ${setup.as}`,
+    `router-id = "${setup.routerId}"`,
+    ...setup.neighbors.flatMap((n) => renderNeighbor(setup, n)),
+    '',
+  ].join('\n');
+}
+
+function renderNeighbor(setup: Setup, n: Neighbor): readonly string[] {
+  const holdTimeSec = n.holdTimeSec ?? 9;
+  const graceful = setup.restartTimeSec !== undefined;
+  return [
+    '[[neighbors]]',
+    '[neighbors.config]',
+    n.link === undefined ? `neighbor-address = "${n.remote}"` : `neighbor-interface = "${n.link}"`,
+    `peer-as = ${n.as}`,
+    ...(n.password === undefined ? [] : [`auth-password = "${n.password}"`]),
+    ...(n.localAs === undefined ? [] : [`local-as = ${n.localAs}`]),
+    '[neighbors.transport.config]',
+    ...(n.link === undefined ? [`local-address = "${n.local}"`] : []),
+    `passive-mode = ${n.passive === true}`,
+    '[neighbors.timers.config]',
+    `hold-time = ${holdTimeSec}`,
+    `keepalive-interval = ${Math.floor(holdTimeSec / 3)}`,
+    'connect-retry = 1',
+    'idle-hold-time-after-reset = 1',
+    ...(n.ttlSecurity
+      ? ['[neighbors.ttl-security.config]', 'enabled = true', 'ttl-min = 255']
+      : []),
+    ...(n.multihop === undefined
+      ? []
+      : ['[neighbors.ebgp-multihop.config]', 'enabled = true', `multihop-ttl = ${n.multihop}`]),
+    ...(n.reflectorClient
+      ? [
+          '[neighbors.route-reflector.config]',
+          'route-reflector-client = true',
+          `route-reflector-cluster-id = "${setup.routerId}"`,
+        ]
+      : []),
+    ...(graceful
+      ? [
+          '[neighbors.graceful-restart.config]',
+          'enabled = true',
+          `restart-time = ${setup.restartTimeSec}`,
+          ...(setup.longLivedSec === undefined ? [] : ['long-lived-enabled = true']),
+        ]
+      : []),
+    ...n.families.flatMap((family) => [
+      '[[neighbors.afi-safis]]',
+      '[neighbors.afi-safis.config]',
+      `afi-safi-name = "${family}-unicast"`,
+      ...(graceful ? ['[neighbors.afi-safis.mp-graceful-restart.config]', 'enabled = true'] : []),
+      ...(setup.longLivedSec === undefined
+        ? []
+        : [
+            '[neighbors.afi-safis.long-lived-graceful-restart.config]',
+            'enabled = true',
+            `restart-time = ${setup.longLivedSec}`,
+          ]),
+      ...(n.addPath
+        ? ['[neighbors.afi-safis.add-paths.config]', 'receive = true', 'send-max = 8']
+        : []),
+    ]),
+  ];
+}
