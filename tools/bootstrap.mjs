@@ -14,6 +14,7 @@ const commands = {
   start: () => run(node(), ['dist/rookery.mjs', 'lab', ...args], { ROOKERY_ROOT: root }),
   test: () => run(node(), ['tools/test.ts', ...args]),
   bench: () => run(node(), ['bench/main.ts', ...args]),
+  fuzz: () => run(node(), ['test/fuzz/run.ts', ...args]),
   check: () => run(node(), ['tools/check.ts', ...args]),
   build: () => 0,
 };
