@@ -59,7 +59,11 @@ function runMany(from: number, count: number, step: number): void {
   let largest = 0;
   const started = performance.now();
   for (let seed = from; seed < from + count * step; seed += step) {
-    const result = simulate(seed);
+    const result = attempt(seed);
+    if (!result) {
+      failed++;
+      continue;
+    }
     routers += result.routers;
     largest = Math.max(largest, result.routers);
     if (result.skipped) skipped++;
@@ -72,6 +76,16 @@ function runMany(from: number, count: number, step: number): void {
   const size = `${routers} routers, the largest network ${largest}`;
   console.log(`${count} seeds, ${size}, ${failed} failed, ${skipped} skipped, ${seconds} s`);
   process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/** `undefined`, and a line with the replay command, for a network that never rests. */
+function attempt(seed: number): Simulation | undefined {
+  try {
+    return simulate(seed);
+  } catch (error) {
+    console.log(`seed ${seed}: ${String(error)}\n  ${replayOf(seed)}`);
+    return undefined;
+  }
 }
 
 function summaryOf({ seed, shape, routers, sessions, quietMs }: Simulation): string {
