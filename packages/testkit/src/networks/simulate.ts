@@ -19,7 +19,7 @@ const QUIET_LIMIT_MS = 900_000;
 const STEADY_MS = 20_000;
 
 /** Far more events than the largest network needs: beyond that routes chase each other for ever. */
-const STEP_LIMIT = 3_000_000;
+const STEP_LIMIT = 1_000_000;
 
 /** A network that never rests; the message names the virtual time at which it was given up. */
 export class RestlessNetwork extends Error {
