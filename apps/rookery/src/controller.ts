@@ -4,16 +4,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import {
-  connectionFor,
-  EventWriter,
-  KubeClient,
-  LeaderElection,
-  pathOf,
-  renderKubeError,
-} from '@rookery/kube';
-import { ANNOTATION, annotationKey, legacyAnnotationKey } from '@rookery/metallb';
-import type { Config, Convergence, Service } from '@rookery/metallb';
+import { connectionFor, EventWriter, KubeClient, LeaderElection } from '@rookery/kube';
+import type { Config } from '@rookery/metallb';
 import { AllocationLoop } from './allocation-loop.ts';
 import { clusterLog } from './cluster-log.ts';
 import type { ClusterLog } from './cluster-log.ts';
@@ -22,8 +14,7 @@ import { controllerUsage, parseControllerOptions } from './cluster-options.ts';
 import type { ControllerCommand } from './cluster-options.ts';
 import { ClusterState } from './cluster-state.ts';
 import { ConfigurationStateWriter, PoolStatusWriter } from './cluster-status.ts';
-
-const SERVICES = { group: '', version: 'v1', plural: 'services' };
+import { writeService } from './service-status.ts';
 
 /** Runs until SIGTERM or SIGINT. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -170,37 +161,6 @@ class FindingTeller {
     }
     this.#told = current;
   }
-}
-
-async function writeService(
-  client: KubeClient,
-  service: Service,
-  convergence: Convergence,
-): Promise<
-  { readonly ok: true; readonly object: unknown } | { readonly ok: false; readonly error: string }
-> {
-  const { name, namespace } = service.metadata;
-  const ingress = convergence.ingress.map((ip) => ({ ip }));
-  const answer = await client.request({
-    method: 'PATCH',
-    path: pathOf(SERVICES, { namespace, name, subresource: 'status' }),
-    query: { fieldManager: 'metallb-controller' },
-    contentType: 'application/merge-patch+json',
-    body: {
-      metadata: {
-        annotations: {
-          [annotationKey(ANNOTATION.allocatedFromPool)]: convergence.allocatedFrom ?? null,
-          [legacyAnnotationKey(ANNOTATION.allocatedFromPool)]: null,
-        },
-      },
-      status: { loadBalancer: { ingress: ingress.length > 0 ? ingress : null } },
-    },
-  });
-  if (answer.ok) return { ok: true, object: answer.value };
-  // A service that is gone needs no status; its deletion is on its way through the watch.
-  if (answer.error.kind === 'status' && answer.error.status === 404)
-    return { ok: true, object: null };
-  return { ok: false, error: renderKubeError(answer.error) };
 }
 
 /** Allocates only while holding the lease; ends when aborted. */
