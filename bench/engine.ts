@@ -2,7 +2,7 @@
 // phase, memory by route. For profiles: node --cpu-prof bench/engine.ts [PREFIXES] [RECEIVERS].
 
 import { EngineLoad, generatorNextHop } from './engine-load.ts';
-import { encodeTable, encodeWithdrawals } from './stream.ts';
+import { encodeAnnouncements, encodeTable, encodeWithdrawals } from './stream.ts';
 import { createRouteSet } from './table.ts';
 
 const [prefixes = 1_000_000, receivers = 1, generators = 1, kernel = 0, v6 = 0] = process.argv
@@ -27,6 +27,23 @@ console.log(
   `bytes per route: ${perRoute(before.arrayBuffers, after.arrayBuffers)} in typed arrays, ` +
     `${perRoute(before.heapUsed, after.heapUsed)} on the heap; RSS ${(after.rss / 2 ** 20).toFixed(0)} MiB`,
 );
+const took: number[] = [];
+for (let round = 0; round < 400; round++) {
+  const chosen = Array.from({ length: 10 }, (_, i) => (round * 7919 + i * 104_729) % prefixes);
+  const nextHop = generatorNextHop(family, 0);
+  for (const bytes of [
+    encodeWithdrawals(routes, chosen),
+    encodeAnnouncements(routes, 0, nextHop, chosen),
+  ]) {
+    const startMs = performance.now();
+    load.receive(0, receivers, bytes);
+    load.settle();
+    took.push(performance.now() - startMs);
+  }
+}
+took.sort((a, b) => a - b);
+const percentile = (share: number): string => took[Math.floor(took.length * share)]!.toFixed(3);
+console.log(`churn, 10 prefixes: p50 ${percentile(0.5)} ms, p99 ${percentile(0.99)} ms`);
 measure('withdraw', () => {
   for (let i = 0; i < generators; i++) load.receive(i, receivers, withdrawals);
 });

@@ -42,7 +42,9 @@ export interface RunResult {
 }
 
 const RECEIVER_AS = 64600;
+/** Silence that ends a phase; longer where the same prefixes come again and again. */
 const QUIET_MS = 800;
+const REPEATS_QUIET_MS = 3000;
 
 /** `limitMs` bounds each phase. */
 export async function runOnce(
@@ -276,8 +278,10 @@ function expectAll(
   kind: 'announced' | 'withdrawn',
   count: number,
 ): Promise<SideAnswer> {
-  const { limitMs } = run;
-  const command = { command: 'expect', kind, count, quietMs: QUIET_MS, limitMs } as const;
+  const { limitMs, scenario } = run;
+  const repeats = scenario.generators > 1 && !scenario.disjoint;
+  const quietMs = repeats ? REPEATS_QUIET_MS : QUIET_MS;
+  const command = { command: 'expect', kind, count, quietMs, limitMs } as const;
   return side.ask(command, limitMs + 5000);
 }
 
