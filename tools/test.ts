@@ -58,7 +58,7 @@ if (!flags.has('--unit')) {
     buildApiserver();
     await runTier(
       'extended',
-      ['test/{browser,kube,matrix}/**/*.test.ts', 'test/sim/thousand.test.ts'],
+      ['test/{browser,kube,matrix}/**/*.test.ts', 'test/sim/many.test.ts'],
       1,
     );
   } else
