@@ -69,7 +69,11 @@ async function main(): Promise<number> {
     for (const scenario of scenarios) {
       for (const daemon of daemons) {
         const { family, kernel = false } = scenario;
-        const task = { family, kernel, peers: new Array(scenario.generators + scenario.receivers) };
+        const task = {
+          family,
+          kernel,
+          peers: Array.from<never>({ length: scenario.generators + scenario.receivers }),
+        };
         if (!daemon.available || !daemon.fits(task)) continue;
         const result = await runOnce(daemon, scenario, seed, Number(options.limit) * 1000);
         results.push(result);

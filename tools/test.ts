@@ -63,7 +63,7 @@ if (!flags.has('--unit')) {
     );
   } else
     skip(
-      'test/browser, test/kube, test/matrix, a thousand seeds of test/sim',
+      'test/browser, test/kube, test/matrix, hundreds of seeds of test/sim',
       'they run with "npm test -- --all", as CI does',
     );
 }

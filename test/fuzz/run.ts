@@ -39,7 +39,7 @@ for (const target of targets) {
     const name = createHash('sha256').update(input).digest('hex').slice(0, 12);
     writeFileSync(new URL(name, directory), input);
     console.log(
-      `  crashers/${target.name}/${name}: ${error instanceof Error ? error.stack : error}`,
+      `  crashers/${target.name}/${name}: ${error instanceof Error ? error.stack : String(error)}`,
     );
     process.exitCode = 1;
   }

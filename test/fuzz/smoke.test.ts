@@ -24,7 +24,7 @@ for (const target of TARGETS) {
     const { executions, corpus, blocks, crashes } = fuzz(target, { seed, ...bounds });
     t.diagnostic(`${target.name}: ${executions} inputs, ${blocks} blocks, seed ${seed}`);
     const found = crashes.map(
-      ({ input, error }) => `${Buffer.from(input).toString('hex')}: ${error}`,
+      ({ input, error }) => `${Buffer.from(input).toString('hex')}: ${String(error)}`,
     );
     assert.deepEqual(found, [], `seed ${seed}; keep them in test/fuzz/crashers/${target.name}`);
     // A fuzzer that sees no coverage would find nothing for ever.

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { BIRD_CONF, Lab, MANIFESTS, NODES, SERVICE, until, when } from '@rookery/lab';
+import { BIRD_CONF, Lab, MANIFESTS, NODES, SERVICE } from '@rookery/lab';
 import { captureOn, expectAnswer, expectNextHops, malformedPackets } from '../support/network.ts';
 import { insideSandbox, SELF, skipWithout } from '../support/sandbox.ts';
 

@@ -270,8 +270,9 @@ async function applyInLab(name: string, text: string): Promise<object> {
   const path = join(temporary, name);
   writeFileSync(path, text);
   const { ROOKERY_LAB_STATE: _, ...env } = process.env;
-  const [file = '', ...args] = [...SELF, 'lab', 'apply', path];
-  const child = spawn(file, args, { env: { ...env, TMPDIR: temporary } });
+  const child = spawn(SELF[0]!, [...SELF.slice(1), 'lab', 'apply', path], {
+    env: { ...env, TMPDIR: temporary },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

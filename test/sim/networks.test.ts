@@ -1,6 +1,6 @@
 // Simulated networks under virtual time (issue 3): random topology, policy and faults from a seed;
 // after the faults stop every table, every kernel and what each neighbor was told must equal what an
-// independent oracle works out. Here the first seeds, and proof that the check can fail; a thousand
+// independent oracle works out. Here the first seeds, and proof that the check can fail; hundreds of
 // seeds are in `many.test.ts`.
 
 import assert from 'node:assert/strict';

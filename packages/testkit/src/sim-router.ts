@@ -310,7 +310,7 @@ export class SimRouter {
       this.#later(() => ({ kind: 'tcpListenFailed', listener, error: opened }));
       return;
     }
-    this.#listeners.set(listener, { close: opened.close, keys });
+    this.#listeners.set(listener, { close: () => opened.close(), keys });
     this.#later(() => ({ kind: 'tcpListening', listener }));
   }
 

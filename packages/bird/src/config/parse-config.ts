@@ -144,7 +144,7 @@ function depthAt(c: Cursor, start: number): number {
 }
 
 function markDefinition(state: ConfigState, signal: IssueSignal, words: readonly Token[]): void {
-  switch (words[0]?.text) {
+  switch (words[0]?.text ?? '') {
     case 'define':
     case 'filter':
     case 'function':

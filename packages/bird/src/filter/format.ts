@@ -21,7 +21,7 @@ export function formatValue(type: Type, value: Value): string {
     case 'void':
       return '(void)';
     case 'int':
-      return String(value);
+      return String(value as number);
     case 'bool':
       return value === true ? 'TRUE' : 'FALSE';
     case 'ip':
@@ -61,7 +61,7 @@ export function formatValue(type: Type, value: Value): string {
       return formatAny(value);
     default:
       if (type in ENUM_TYPES) {
-        return `(enum ${ENUM_TYPES[type as EnumType].id.toString(16)})${String(value)}`;
+        return `(enum ${ENUM_TYPES[type as EnumType].id.toString(16)})${String(value as number)}`;
       }
       return formatIntervalSet(value as IntervalSet);
   }

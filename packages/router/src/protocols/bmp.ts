@@ -107,6 +107,11 @@ export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
         return this.#lost();
       case 'tcpDrained':
         this.#queuedBytes = 0;
+        return;
+      // We call the station, and it has nothing to say (RFC 7854 §3.2).
+      case 'tcpAccepted':
+      case 'tcpReceived':
+        return;
     }
   }
 

@@ -81,6 +81,10 @@ export class RpkiProtocol extends Protocol implements ConnectionHandler {
       case 'tcpClosed':
         this.#forgetConnection();
         return this.#step({ kind: 'closed', text: fact.error?.message ?? 'Connection closed' });
+      // We call the cache, and our questions are small.
+      case 'tcpAccepted':
+      case 'tcpDrained':
+        return;
     }
   }
 

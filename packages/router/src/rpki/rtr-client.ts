@@ -424,6 +424,11 @@ export class RtrClient {
         return this.#connect();
       case 'Fast-Reconnect':
         return this.#connect();
+      case 'Down':
+      case 'Established':
+      case 'Resetting':
+      case 'No-Increment-Update-Available':
+        return;
     }
   }
 

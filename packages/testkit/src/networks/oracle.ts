@@ -249,25 +249,25 @@ function follow<R extends SentRoute>(
 ): { route: R; setsMed: boolean } | undefined {
   let route = start;
   let setsMed = false;
-  for (const { when, then } of rules) {
+  for (const { when, action } of rules) {
     if (when.nets && !when.nets.includes(net)) continue;
     if (when.communities && !when.communities.some((c) => route.communities.includes(c))) continue;
-    if (then.kind === 'reject') return undefined;
-    if (then.kind === 'localPref') route = { ...route, localPref: then.value };
-    if (then.kind === 'med') {
-      route = { ...route, med: then.value };
+    if (action.kind === 'reject') return undefined;
+    if (action.kind === 'localPref') route = { ...route, localPref: action.value };
+    if (action.kind === 'med') {
+      route = { ...route, med: action.value };
       setsMed = true;
     }
-    if (then.kind === 'tag') {
-      const others = route.communities.filter((c) => c !== then.value);
-      route = { ...route, communities: [...others, then.value] };
+    if (action.kind === 'tag') {
+      const others = route.communities.filter((c) => c !== action.value);
+      route = { ...route, communities: [...others, action.value] };
     }
-    if (then.kind === 'untag') {
-      const left = route.communities.filter((c) => !then.communities.includes(c));
+    if (action.kind === 'untag') {
+      const left = route.communities.filter((c) => !action.communities.includes(c));
       route = { ...route, communities: left };
     }
-    if (then.kind === 'prepend') {
-      const more: number[] = Array.from({ length: then.times }, () => then.asn);
+    if (action.kind === 'prepend') {
+      const more: number[] = Array.from({ length: action.times }, () => action.asn);
       route = { ...route, asPath: [...more, ...route.asPath] };
     }
   }

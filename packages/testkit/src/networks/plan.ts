@@ -77,7 +77,7 @@ export interface Rule {
     readonly nets?: readonly Prefix[];
     readonly communities?: readonly number[];
   };
-  readonly then: RuleAction;
+  readonly action: RuleAction;
 }
 
 export type RuleAction =

@@ -10,7 +10,7 @@ import type { Rule } from './plan.ts';
 /** Equal rules give equal policies (by text); no rules accept everything. */
 export function policyFor(rules: readonly Rule[]): Policy {
   if (rules.length === 0) return { kind: 'all' };
-  const steps = rules.map((rule) => ({ matches: matcherFor(rule), then: rule.then }));
+  const steps = rules.map((rule) => ({ matches: matcherFor(rule), action: rule.action }));
   return {
     kind: 'filter',
     name: 'rules',
@@ -19,10 +19,10 @@ export function policyFor(rules: readonly Rule[]): Policy {
       reads: { net: rules.some((rule) => rule.when.nets !== undefined), protocol: false },
       run: (net, attributes) => {
         let route = attributes;
-        for (const { matches, then } of steps) {
+        for (const { matches, action } of steps) {
           if (!matches(net, route)) continue;
-          if (then.kind === 'reject') return undefined;
-          route = { ...route, bgp: changed(route.bgp ?? { asPath: [] }, then) };
+          if (action.kind === 'reject') return undefined;
+          route = { ...route, bgp: changed(route.bgp ?? { asPath: [] }, action) };
         }
         return route;
       },
@@ -47,26 +47,26 @@ function netKey(net: string): string {
 
 function changed(
   bgp: PathAttributes,
-  then: Exclude<Rule['then'], { readonly kind: 'reject' }>,
+  action: Exclude<Rule['action'], { readonly kind: 'reject' }>,
 ): PathAttributes {
-  switch (then.kind) {
+  switch (action.kind) {
     case 'localPref':
-      return { ...bgp, localPref: then.value };
+      return { ...bgp, localPref: action.value };
     case 'med':
-      return { ...bgp, med: then.value };
+      return { ...bgp, med: action.value };
     case 'tag': {
       const known = bgp.communities ?? [];
-      return known.includes(then.value) ? bgp : { ...bgp, communities: [...known, then.value] };
+      return known.includes(action.value) ? bgp : { ...bgp, communities: [...known, action.value] };
     }
     case 'untag':
       return {
         ...bgp,
-        communities: (bgp.communities ?? []).filter((c) => !then.communities.includes(c)),
+        communities: (bgp.communities ?? []).filter((c) => !action.communities.includes(c)),
       };
     case 'prepend': {
       let { asPath } = bgp;
-      for (let i = 0; i < then.times; i++) {
-        asPath = prependAs(asPath, then.asn, SEGMENT.asSequence);
+      for (let i = 0; i < action.times; i++) {
+        asPath = prependAs(asPath, action.asn, SEGMENT.asSequence);
       }
       return { ...bgp, asPath };
     }

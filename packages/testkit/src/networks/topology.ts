@@ -335,11 +335,11 @@ interface RulePair {
 
 /** A member tells the route server nothing that it has from there. */
 function memberRules({ importRules, exportRules }: RulePair): RulePair {
-  const tag: Rule = { when: {}, then: { kind: 'tag', value: FROM_ROUTE_SERVER } };
+  const tag: Rule = { when: {}, action: { kind: 'tag', value: FROM_ROUTE_SERVER } };
   const when = { communities: [FROM_ROUTE_SERVER] };
   return {
     importRules: [...importRules, tag],
-    exportRules: [{ when, then: { kind: 'reject' } }, ...exportRules],
+    exportRules: [{ when, action: { kind: 'reject' } }, ...exportRules],
   };
 }
 
@@ -353,37 +353,38 @@ function drawRules(
   const some = (): Prefix[] => draw.sample(nets, draw.between(1, 3));
   const importRules: Rule[] = [];
   const exportRules: Rule[] = [];
-  if (draw.chance(0.12)) importRules.push({ when: { nets: some() }, then: { kind: 'reject' } });
-  if (draw.chance(0.12)) exportRules.push({ when: { nets: some() }, then: { kind: 'reject' } });
+  if (draw.chance(0.12)) importRules.push({ when: { nets: some() }, action: { kind: 'reject' } });
+  if (draw.chance(0.12)) exportRules.push({ when: { nets: some() }, action: { kind: 'reject' } });
   if (draw.chance(0.1)) {
-    importRules.push({ when: { communities: [draw.pick(COLOURS)] }, then: { kind: 'reject' } });
+    importRules.push({ when: { communities: [draw.pick(COLOURS)] }, action: { kind: 'reject' } });
   }
   if (draw.chance(0.15)) {
     const value = draw.pick(COLOURS);
-    exportRules.push({ when: { nets: some() }, then: { kind: 'tag', value } });
+    exportRules.push({ when: { nets: some() }, action: { kind: 'tag', value } });
   }
-  if (draw.chance(0.1)) importRules.push({ when: {}, then: { kind: 'med', value: asn + 0x10000 } });
+  if (draw.chance(0.1))
+    importRules.push({ when: {}, action: { kind: 'med', value: asn + 0x10000 } });
   if (draw.chance(0.3)) {
     // Per AS, so that no router sets the very metric that it received: the engine does not tell
     // that from a metric that nobody set, and BIRD does.
     const value = asn + draw.pick([0, 0x20000, 0x40000]);
     const when = draw.chance(0.5) ? { nets: some() } : {};
-    exportRules.push({ when, then: { kind: 'med', value } });
+    exportRules.push({ when, action: { kind: 'med', value } });
   }
   if (draw.chance(0.15)) {
     const when = draw.chance(0.5) ? { nets: some() } : {};
-    exportRules.push({ when, then: { kind: 'prepend', asn, times: draw.between(1, 3) } });
+    exportRules.push({ when, action: { kind: 'prepend', asn, times: draw.between(1, 3) } });
   }
   if (relation === undefined) return { importRules, exportRules };
   const value = { customer: 300, peer: 200, provider: 50 }[relation];
   importRules.push(
-    { when: {}, then: { kind: 'untag', communities: RELATIONS } },
-    { when: {}, then: { kind: 'tag', value: RELATION[relation] } },
-    { when: {}, then: { kind: 'localPref', value } },
+    { when: {}, action: { kind: 'untag', communities: RELATIONS } },
+    { when: {}, action: { kind: 'tag', value: RELATION[relation] } },
+    { when: {}, action: { kind: 'localPref', value } },
   );
   if (relation !== 'customer') {
     const communities = [RELATION.peer, RELATION.provider];
-    exportRules.unshift({ when: { communities }, then: { kind: 'reject' } });
+    exportRules.unshift({ when: { communities }, action: { kind: 'reject' } });
   }
   return { importRules, exportRules };
 }
