@@ -68,11 +68,21 @@ export function openTestBed(name: string, addresses: readonly string[]): TestBed
     void removeNamespaces([dut, tester]);
     throw error;
   }
+  // Interrupted: what is here would stay for good, daemons included.
+  const interrupted = (): void => {
+    void removeNamespaces([dut, tester]).finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
   return {
     dut,
     tester,
     pids: () => pidsIn(dut),
-    close: () => removeNamespaces([dut, tester]),
+    close: async () => {
+      process.off('SIGINT', interrupted);
+      process.off('SIGTERM', interrupted);
+      await removeNamespaces([dut, tester]);
+    },
   };
 }
 
