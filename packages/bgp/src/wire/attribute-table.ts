@@ -9,6 +9,7 @@ import { AS_TRANS, ATTRIBUTE, FLAG, UPDATE_ERROR } from './constants.ts';
 import { as4PathOf, decodeAsPath, needsAs4, writeAsPath } from './as-path.ts';
 import type { Reaction } from './fault.ts';
 import type { AsPathSegment, Origin, PathAttributes, UnknownAttribute } from './path-attributes.ts';
+import { SEGMENT } from './path-attributes.ts';
 import type { AttributeContext } from './update-types.ts';
 
 /** Path attributes under construction, with the two that RFC 6793 merges away. */
@@ -268,7 +269,16 @@ export const ATTRIBUTE_TABLE: readonly AttributeRow[] = [
       const path = decodeAsPath(bytes, start, end, { ...context, as4: true, allowAsSets: true });
       if (!path.ok) return discard('RFC 6793 §6', `AS4_PATH: ${path.error.detail}`);
       // RFC 6793 §3: confederation segments do not belong here and are dropped.
-      draft.as4Path = path.value.filter(({ type }) => type <= 2);
+      const segments = path.value.filter(({ type }) => type <= 2);
+      if (!context.allowAsSets && segments.some(({ type }) => type === SEGMENT.asSet)) {
+        return {
+          reaction: 'treatAsWithdraw',
+          subcode: UPDATE_ERROR.malformedAsPath,
+          section: 'RFC 9774 §3',
+          detail: 'AS_SET in AS4_PATH is no longer accepted',
+        };
+      }
+      draft.as4Path = segments;
       return undefined;
     },
     encode: ({ asPath }, writer, { as4 }) => {
