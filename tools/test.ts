@@ -43,9 +43,6 @@ const root = join(import.meta.dirname, '..');
 const flags = new Set(process.argv.slice(2).filter((arg) => arg.startsWith('--')));
 const patterns = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
 
-// The fuzz targets run by count, or as CI does for a while from new seeds.
-if (flags.has('--all')) process.env['FUZZ_SECONDS'] ??= '4';
-
 const startedAt = performance.now();
 const total: Outcome = { passed: 0, failed: 0, skipped: [], failures: [] };
 
