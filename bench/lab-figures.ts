@@ -1,7 +1,7 @@
 // Figures of the cluster path, in the lab: service created -> route in the router's kernel over 200
 // services, and the resident memory of the daemons. Prints them; judges nothing.
 //
-//   npm run bench -- lab
+//   node bench/lab-figures.ts
 
 import { type ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';

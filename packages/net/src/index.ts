@@ -3,3 +3,4 @@ export * from './byte-writer.ts';
 export * from './deadline.ts';
 export * from './peer-text.ts';
 export * from './result.ts';
+export * from './heap.ts';

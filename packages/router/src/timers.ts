@@ -2,6 +2,8 @@
 // (a protocol), so that a failure while it fires is charged to that owner alone. Time is an
 // argument; nothing here reads a clock.
 
+import { Heap } from '@rookery/net';
+
 export interface TimerOwner {
   readonly name: string;
 }
@@ -46,7 +48,7 @@ class HeapTimer implements Timer {
 
 /** All timers of one engine; equal deadlines fire in the order in which they were armed. */
 export class Timers {
-  readonly #heap: Entry[] = [];
+  readonly #heap = new Heap<Entry>(precedes);
   #order = 0;
 
   /** A timer that is not armed yet. */
@@ -57,10 +59,10 @@ export class Timers {
   /** The earliest deadline, or `undefined` when nothing is armed. */
   nextDeadlineMs(): number | undefined {
     for (;;) {
-      const top = this.#heap[0];
+      const top = this.#heap.peek();
       if (!top) return undefined;
       if (top.timer.deadlineMs === top.at) return top.at;
-      this.#pop();
+      this.#heap.pop();
     }
   }
 
@@ -72,9 +74,9 @@ export class Timers {
     const limit = this.#order;
     const later: Entry[] = [];
     for (;;) {
-      const top = this.#heap[0];
+      const top = this.#heap.peek();
       if (!top || top.at > nowMs) break;
-      this.#pop();
+      this.#heap.pop();
       const { timer } = top;
       if (timer.deadlineMs !== top.at) continue;
       if (top.order >= limit) {
@@ -84,41 +86,12 @@ export class Timers {
       timer.deadlineMs = undefined;
       guard(timer.owner, () => timer.fire(nowMs));
     }
-    for (const entry of later) this.#insert(entry);
+    for (const entry of later) this.#heap.push(entry);
   }
 
   /** @internal */
   push(timer: HeapTimer, at: number): void {
-    this.#insert({ at, order: this.#order++, timer });
-  }
-
-  #insert(entry: Entry): void {
-    const heap = this.#heap;
-    let i = heap.length;
-    heap.push(entry);
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!precedes(entry, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (!last || heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && precedes(heap[child + 1]!, heap[child]!)) child++;
-      if (!precedes(heap[child]!, last)) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
+    this.#heap.push({ at, order: this.#order++, timer });
   }
 }
 

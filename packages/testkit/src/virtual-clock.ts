@@ -2,6 +2,8 @@
 // hours pass as fast as the callbacks run. Callbacks due at the same time run in the order in
 // which they were scheduled, so a run is a pure function of its inputs.
 
+import { Heap } from '@rookery/net';
+
 export interface Scheduled {
   cancel(): void;
 }
@@ -15,7 +17,7 @@ interface Entry {
 export class VirtualClock {
   #nowMs: number;
   #order = 0;
-  readonly #heap: Entry[] = [];
+  readonly #heap = new Heap<Entry>(precedes);
 
   constructor(startMs = 0) {
     this.#nowMs = startMs;
@@ -28,7 +30,7 @@ export class VirtualClock {
   /** Runs `run` when the clock has moved on by `delayMs`; negative delays count as zero. */
   after(delayMs: number, run: () => void): Scheduled {
     const entry: Entry = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run };
-    this.#push(entry);
+    this.#heap.push(entry);
     return {
       cancel: () => {
         entry.run = undefined;
@@ -49,9 +51,9 @@ export class VirtualClock {
     const end = this.#nowMs + limitMs;
     if (condition()) return true;
     for (;;) {
-      const top = this.#heap[0];
+      const top = this.#heap.peek();
       if (!top || top.atMs > end) break;
-      this.#pop();
+      this.#heap.pop();
       if (!top.run) continue;
       this.#nowMs = top.atMs;
       const { run } = top;
@@ -61,35 +63,6 @@ export class VirtualClock {
     }
     this.#nowMs = end;
     return condition();
-  }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    heap.push(entry);
-    let i = heap.length - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!precedes(entry, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && precedes(heap[child + 1]!, heap[child]!)) child++;
-      if (!precedes(heap[child]!, last)) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
   }
 }
 
