@@ -3,7 +3,7 @@
 // for the real thing, which makes the lab the interop test bench too.
 
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until, when } from './expect.ts';
 import type { Host } from './host.ts';
@@ -107,6 +107,8 @@ export function realFrr(place: Place, config: string): NodeDaemon {
   return {
     host: place.host,
     async start() {
+      // Sockets of an earlier life would pass for daemons that are up.
+      rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory, { recursive: true });
       writeFileSync(configFile, config);
       await place.host.run(['chown', '-R', 'frr:frr', directory]);
