@@ -6,7 +6,7 @@
 import { CHANGE, PATH_FLAG, samePolicy } from '@rookery/rib';
 import type { ChannelConfig, DebugMask, LimitConfig } from './config.ts';
 import { Exporter } from './exporter.ts';
-import type { ExportCounters, ExportEvent, ExportSink } from './exporter.ts';
+import type { ExportCounters, ExportEvent, ExportSink, ExporterOptions } from './exporter.ts';
 import { PolicyRunner } from './policy-runner.ts';
 import type { PolicyContext } from './policy-runner.ts';
 import type { Protocol } from './protocol.ts';
@@ -23,6 +23,8 @@ export interface ChannelOptions {
   readonly sink?: ExportSink;
   /** Next hops per route at most, when equally good routes are merged. */
   readonly merge?: number | undefined;
+  readonly waits?: ExporterOptions['waits'];
+  readonly onFed?: ExporterOptions['onFed'];
   /** Name in logs and consoles; the net type unless given. */
   readonly name?: string;
 }
@@ -70,6 +72,8 @@ export class Channel {
       context,
       sink: options.sink,
       merge: options.merge,
+      waits: options.waits,
+      onFed: options.onFed,
       refuses: (_attributes, source) => source === this.source,
       onLimit: (limit) => this.#limitReached('export', limit),
       trace: (event, net, attributes) => this.traceExport(event, net, attributes),

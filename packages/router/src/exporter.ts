@@ -55,7 +55,9 @@ export interface ExporterOptions {
    * class, so that outcomes are computed once per attributes and class.
    */
   readonly sourceClass?: (source: number) => number;
-  readonly onFed?: () => void;
+  /** True while nothing may be exported yet: our own graceful restart (RFC 4724 §4.1). */
+  readonly waits?: (() => boolean) | undefined;
+  readonly onFed?: (() => void) | undefined;
   readonly onLimit?: (limit: LimitConfig) => void;
   /** Only called while `traced` is true. */
   readonly trace?: (event: ExportEvent, net: number, attributes: number, source: number) => void;
@@ -122,7 +124,7 @@ export class Exporter implements Task {
 
   /** True when there is something to do for `run`. */
   get pending(): boolean {
-    if (!this.#cursor || this.#options.sink.isFull) return false;
+    if (!this.#cursor || this.#options.sink.isFull || this.#waits) return false;
     return this.#feed !== undefined || this.#log.pending(this.#cursor) > 0;
   }
 
@@ -174,7 +176,7 @@ export class Exporter implements Task {
   }
 
   run(budget: number): number {
-    if (!this.#cursor) return 0;
+    if (!this.#cursor || this.#waits) return 0;
     const { sink } = this.#options;
     let done = 0;
     while (done < budget && this.#feed && !sink.isFull) {
@@ -378,6 +380,10 @@ export class Exporter implements Task {
     }
     if (hops.size < 2) return 0;
     return store.intern({ ...route, nexthops: sortNexthops([...hops.values()]) });
+  }
+
+  get #waits(): boolean {
+    return this.#options.waits?.() ?? false;
   }
 
   #followed(): ChangeLog {

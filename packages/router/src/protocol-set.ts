@@ -2,8 +2,7 @@
 // replaced and forgotten. Reconfiguration is per protocol: each takes over its change or restarts,
 // and what is not mentioned in the change is not touched.
 
-import type { BgpFamily } from './bgp/session-routes.ts';
-import type { BgpChannelConfig, BgpConfig, ProtocolConfig, RouterConfig } from './config.ts';
+import type { BgpConfig, ProtocolConfig, RouterConfig } from './config.ts';
 import type { Engine } from './engine.ts';
 import type { AcceptedFact } from './listeners.ts';
 import type { Protocol, ShutdownReason } from './protocol.ts';
@@ -62,15 +61,14 @@ export class ProtocolSet {
     }
   }
 
-  /** Families of neighbors that keep our routes while we restart. */
-  *recoveringFamilies(): Iterable<BgpFamily> {
+  /** Channels of neighbors that keep our routes while we restart and have not sent theirs again. */
+  recoveringChannels(): number {
+    let count = 0;
     for (const protocol of this.#all) {
       if (!(protocol instanceof BgpProtocol) || protocol.disabled || protocol.isRange) continue;
-      if (protocol.config.gracefulRestart !== 'on') continue;
-      for (const family of protocol.families) {
-        if ((family.channel.config as BgpChannelConfig).gracefulRestart) yield family;
-      }
+      for (const family of protocol.families) if (protocol.routes.isRecovering(family)) count++;
     }
+    return count;
   }
 
   /** Makes and starts everything: interfaces first, then in order of the configuration. */

@@ -1,17 +1,18 @@
 // Our own graceful restart (RFC 4724 §4.1): after a restart in which the kernel went on forwarding,
 // routes of the former life stay there until the neighbors that take part have sent theirs again,
-// or until the wait is over. Then the next scan removes what nobody announced.
+// or until the wait is over. Until then no neighbor is told anything, and kernel protocols with
+// `graceful restart` change nothing: a choice among half of the routes would only be taken back.
+// Then a scan removes what nobody announced.
 
-import type { BgpFamily } from './bgp/session-routes.ts';
 import type { LogClass } from './config.ts';
 import type { Timer, Timers } from './timers.ts';
 
 export interface RecoveryDeps {
   readonly timers: Timers;
   readonly log: (logClass: LogClass, text: string) => void;
-  /** Families of neighbors that take part in graceful restart. */
-  readonly families: () => Iterable<BgpFamily>;
-  /** Recovery is over: kernel tables are compared again. */
+  /** Channels whose neighbor has not finished. */
+  readonly waiting: () => number;
+  /** Recovery is over: exports begin, kernel tables are compared again. */
   readonly onDone: () => void;
 }
 
@@ -39,20 +40,13 @@ export class Recovery {
 
   /** Looks whether everybody has finished; call it after each step. */
   check(): void {
-    if (this.#active && this.waiting() === 0) this.#finish();
-  }
-
-  /** Channels whose neighbor has not finished. */
-  waiting(): number {
-    let waiting = 0;
-    for (const family of this.#deps.families()) if (!family.endOfRibReceived) waiting++;
-    return waiting;
+    if (this.#active && this.#deps.waiting() === 0) this.#finish();
   }
 
   view(): { waitingChannels: number; wait: { dueMs: number; totalMs: number } } | undefined {
     const dueMs = this.#timer.deadlineMs;
     if (!this.#active || dueMs === undefined) return undefined;
-    return { waitingChannels: this.waiting(), wait: { dueMs, totalMs: this.#totalMs } };
+    return { waitingChannels: this.#deps.waiting(), wait: { dueMs, totalMs: this.#totalMs } };
   }
 
   #finish(): void {

@@ -129,9 +129,9 @@ export class Router implements Engine {
     this.recovery = new Recovery(options.config.gracefulRestartWaitSec, {
       timers: this.timers,
       log,
-      families: () => this.#set.recoveringFamilies(),
+      waiting: () => this.#set.recoveringChannels(),
       onDone: () => {
-        for (const kernel of this.#set.kernels()) kernel.rescan();
+        for (const kernel of this.#set.kernels()) kernel.recovered();
       },
     });
     this.#recovers = options.recovering ?? false;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BgpChannelConfig, BgpConfig, ProtocolConfig, RouterConfig } from '@rookery/router';
-import type { PathAttributes } from '@rookery/bgp';
-import type { Policy, RouteAttributes } from '@rookery/rib';
+import type { BgpConfig, ProtocolConfig, RouterConfig } from '@rookery/router';
+import type { Policy } from '@rookery/rib';
 import {
   ALL,
   NONE,
@@ -15,95 +14,8 @@ import {
   staticConfig,
 } from './configs.ts';
 import { SimLan, lanInterface } from './sim-lan.ts';
-import type { SimRouter } from './sim-router.ts';
-
-/** A policy that changes BGP attributes in some way; equal texts are equal policies. */
-function setting(text: string, change: (bgp: PathAttributes) => PathAttributes): Policy {
-  return {
-    kind: 'filter',
-    name: 'setting',
-    text,
-    filter: {
-      reads: { net: false, protocol: false },
-      run: (_net, attributes) => ({
-        ...attributes,
-        bgp: change(attributes.bgp ?? { asPath: [] }),
-      }),
-    },
-  };
-}
-
-interface Speaker {
-  readonly n: number;
-  readonly asn: number;
-  readonly sessions: readonly {
-    readonly to: Speaker | number;
-    readonly asn: number;
-    readonly channel?: Partial<BgpChannelConfig>;
-    readonly change?: Partial<BgpConfig>;
-  }[];
-  readonly routes?: readonly string[];
-  readonly more?: readonly ProtocolConfig[];
-  readonly config?: Partial<RouterConfig>;
-}
-
-function configOf(speaker: Speaker): RouterConfig {
-  return routerConfig(
-    [
-      deviceConfig(),
-      staticConfig((speaker.routes ?? []).map(blackhole)),
-      ...speaker.sessions.map(({ to, asn, channel, change }) => {
-        const n = typeof to === 'number' ? to : to.n;
-        return bgpConfig(
-          `to${n}`,
-          `192.168.1.${n}`,
-          { local: speaker.asn, remote: asn },
-          {
-            channels: [bgpChannelConfig('ipv4', { exportPolicy: ALL, ...channel })],
-            connectDelayTimeSec: 1,
-            ...change,
-          },
-        );
-      }),
-      ...(speaker.more ?? []),
-    ],
-    { routerId: `192.168.1.${speaker.n}`, ...speaker.config },
-  );
-}
-
-function build(...speakers: readonly Speaker[]): { lan: SimLan; at: (n: number) => SimRouter } {
-  const lan = new SimLan(11);
-  for (const speaker of speakers) {
-    lan.add({
-      name: `r${speaker.n}`,
-      config: configOf(speaker),
-      interfaces: [lanInterface('enp1s0', 2, [`192.168.1.${speaker.n}/24`])],
-    });
-  }
-  return { lan, at: (n) => lan.routers.get(`r${n}`)! };
-}
-
-/** Routes of a table: net to the attributes of the best path. */
-function table(router: SimRouter, name = 'master4'): Map<string, RouteAttributes> {
-  const result = router.router.view.walkRoutes({
-    tables: [name],
-    primary: true,
-    filtered: false,
-    countOnly: false,
-  });
-  assert.ok(result.ok);
-  const routes = new Map<string, RouteAttributes>();
-  for (;;) {
-    const items = result.walk.next(1000);
-    if (items.length === 0) return routes;
-    for (const item of items) {
-      if (item.kind === 'network') routes.set(item.net, item.routes[0]!.attributes);
-    }
-  }
-}
-
-const pathOf = (route: RouteAttributes | undefined): number[] =>
-  route?.bgp?.asPath.flatMap(({ asns }) => [...asns]) ?? [];
+import { build, configOf, pathOf, setting, table } from './speakers.ts';
+import type { Speaker } from './speakers.ts';
 
 const NET = '10.1.0.0/16';
 

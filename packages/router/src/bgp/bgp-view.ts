@@ -119,6 +119,7 @@ export function bgpChannelView(
   family: BgpFamily,
   view: ChannelView,
   negotiated: Negotiated | undefined,
+  recovering: boolean,
 ): ChannelView {
   const { membership, stale, retention, staleUntilMs } = family;
   const config = family.channel.config as BgpChannelConfig;
@@ -141,6 +142,7 @@ export function bgpChannelView(
           neighborGr: stale,
           staleTimer: { dueMs: staleUntilMs, totalMs: (staleSec ?? 0) * 1000 },
         }),
+    ...(recovering ? { recoveryPending: { waiting: family.negotiated } } : {}),
   };
 }
 

@@ -230,6 +230,7 @@ export class BgpGroup implements ExportSink, PathSink {
           }
         : {}),
       sourceClass: (source) => this.#memoClass(source),
+      waits: () => engine.recovery.active,
       onFed: () => this.updates.endFeed(),
       trace: (event, net, attributes, source) => this.#trace(event, net, attributes, source),
     });

@@ -59,6 +59,19 @@ export class SessionRoutes {
     return this.families.some((family) => family.stale !== 'no');
   }
 
+  /**
+   * RFC 4724 §4.1: our restart waits for the End-of-RIB of a neighbor that took part in it before,
+   * unless it turns out not to speak graceful restart, or to restart itself.
+   */
+  isRecovering({ channel, negotiated, endOfRibReceived }: BgpFamily): boolean {
+    if (!this.#engine.recovery.active || endOfRibReceived) return false;
+    if (this.#host.config.gracefulRestart !== 'on') return false;
+    if (!(channel.config as BgpChannelConfig).gracefulRestart) return false;
+    if (!this.#negotiated) return true;
+    const graceful = this.#negotiated.remote.gracefulRestart;
+    return negotiated && graceful !== undefined && !graceful.restarting;
+  }
+
   /** A session is up: opens what both sides speak. */
   sessionUp(negotiated: Negotiated): void {
     this.#negotiated = negotiated;

@@ -49,6 +49,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
   readonly #learned = new Set<number>();
   readonly #warned = new Set<number>();
   #scanned = false;
+  #rescanOnceFed = false;
   #lastScanMs: number | undefined;
 
   constructor(engine: Engine, config: KernelConfig) {
@@ -57,6 +58,10 @@ export class KernelProtocol extends Protocol implements ExportSink {
     this.channel = new Channel(this, config.channel, {
       sink: this,
       merge: config.mergePaths,
+      waits: () => this.config.gracefulRestart && engine.recovery.active,
+      onFed: () => {
+        if (this.#rescanOnceFed) this.#scan();
+      },
     });
     this.channels = [this.channel];
   }
@@ -166,6 +171,12 @@ export class KernelProtocol extends Protocol implements ExportSink {
   /** A dump is needed soon: notifications were lost. */
   rescan(): void {
     this.#scan();
+  }
+
+  /** Our graceful restart is over: what nobody announced again can go. */
+  recovered(): void {
+    if (this.channel.fed) this.#scan();
+    else this.#rescanOnceFed = true;
   }
 
   exportRoute(net: number, attributes: number): void {
@@ -281,6 +292,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   #scan(): void {
     if (!this.running) return;
+    this.#rescanOnceFed = false;
     this.engine.order({
       kind: 'scanKernel',
       table: this.config.kernelTable,

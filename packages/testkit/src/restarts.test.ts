@@ -1,0 +1,118 @@
+// Graceful restart of ours: what waits, for whom, and for how long (RFC 4724 §4.1).
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BgpConfig } from '@rookery/router';
+import { ALL, bgpChannelConfig, kernelConfig } from './configs.ts';
+import type { SimRouter } from './sim-router.ts';
+import { build, table } from './speakers.ts';
+
+const FIRST = '10.1.0.0/16';
+const SECOND = '10.2.0.0/16';
+const THIRD = '10.3.0.0/16';
+
+/** Both roles: keeps forwarding while it restarts, and helps. */
+const GRACEFUL: Partial<BgpConfig> = {
+  gracefulRestart: 'on',
+  channels: [bgpChannelConfig('ipv4', { exportPolicy: ALL, gracefulRestart: true })],
+};
+
+/** Router 1 has a kernel and the neighbors 2 and 3, which restart gracefully, and 4, which cannot. */
+function network(third: Partial<BgpConfig> = GRACEFUL) {
+  const kernel = kernelConfig('ipv4', ALL, { gracefulRestart: true });
+  const sessions = [
+    { to: 2, asn: 65002, change: GRACEFUL },
+    { to: 3, asn: 65003, change: GRACEFUL },
+    { to: 4, asn: 65004 },
+  ];
+  const toOne = (change: Partial<BgpConfig>) => [{ to: 1, asn: 65001, change }];
+  const made = build(
+    { n: 1, asn: 65001, sessions, more: [kernel] },
+    { n: 2, asn: 65002, sessions: toOne(GRACEFUL), routes: [FIRST] },
+    { n: 3, asn: 65003, sessions: toOne(third), routes: [SECOND] },
+    { n: 4, asn: 65004, sessions: toOne({ gracefulRestart: 'off' }), routes: [THIRD] },
+  );
+  const { lan, at } = made;
+  lan.until(() => table(at(4)).size === 3, 60_000, 'routes everywhere');
+  lan.until(() => at(1).fib.owned().length === 3, 1000, 'routes in the kernel');
+  return made;
+}
+
+const session = (router: SimRouter, name: string): string | undefined =>
+  router.router.view.protocols().find((p) => p.name === name)?.bgp?.state;
+const recovering = (router: SimRouter): number | undefined =>
+  router.router.view.status().recovery?.waitingChannels;
+
+test('nothing is announced and the kernel is not touched until the last neighbor has finished', () => {
+  const { lan, at } = network();
+  const before = at(1).fib.owned();
+  at(1).gracefulRestart();
+  lan.network.setPartition(at(1).host, at(3).host, true);
+  at(1).boot(undefined, true);
+  lan.until(() => table(at(1)).has(FIRST) && table(at(1)).has(THIRD), 30_000, 'first routes back');
+  lan.advance(5000);
+  assert.equal(recovering(at(1)), 1);
+  assert.deepEqual(at(1).fib.owned(), before);
+  assert.ok(
+    !table(at(4)).has(FIRST),
+    'a choice among half of the routes is nobody else’s business',
+  );
+  const feed = at(2)
+    .router.view.protocols()
+    .find((p) => p.name === 'to1')!.bgp!;
+  assert.ok(!feed.families[0]!.endOfRibReceived, 'End-of-RIB follows the routes');
+  const pending = at(1)
+    .router.view.protocols()
+    .find((p) => p.name === 'to3')!.channels[0]!;
+  assert.deepEqual(pending.recoveryPending, { waiting: false });
+
+  lan.network.setPartition(at(1).host, at(3).host, false);
+  lan.until(() => table(at(4)).has(SECOND), 60_000, 'everything announced');
+  assert.ok(table(at(4)).has(FIRST));
+  assert.equal(recovering(at(1)), undefined);
+  assert.ok(at(1).texts().includes('Graceful restart done'));
+  assert.deepEqual(at(1).fib.owned(), before);
+});
+
+test('what nobody announced again leaves the kernel with the end of the recovery', () => {
+  const { lan, at } = network();
+  at(1).gracefulRestart();
+  at(2).shutdown();
+  at(2).boot();
+  at(3).configure({
+    ...at(3).router.config,
+    protocols: at(3).router.config.protocols.filter((p) => p.kind !== 'static'),
+  });
+  at(1).boot(undefined, true);
+  lan.until(() => recovering(at(1)) === undefined, 60_000, 'recovery done');
+  lan.advance(10);
+  assert.equal(at(1).fib.owned().length, 2, 'pruned by the scan that follows, not a minute later');
+});
+
+test('the wait ends by itself: 240 s by default', () => {
+  const { lan, at } = network();
+  at(1).gracefulRestart();
+  at(3).powerOff();
+  lan.until(() => !table(at(4)).has(FIRST), 1000, 'gone where nobody restarts gracefully');
+  const start = lan.clock.nowMs;
+  at(1).boot(undefined, true);
+  lan.until(() => table(at(4)).has(FIRST), 300_000, 'announced without the third');
+  assert.ok(lan.clock.nowMs - start >= 240_000);
+  lan.until(() => at(1).fib.owned().length === 2, 1000, 'its route gone');
+});
+
+test('a neighbor that restarts itself, or cannot restart gracefully, is not waited for', () => {
+  for (const third of [GRACEFUL, { gracefulRestart: 'off' } as const]) {
+    const { lan, at } = network(third);
+    at(1).gracefulRestart();
+    if (third === GRACEFUL) {
+      at(3).gracefulRestart();
+      at(3).boot(undefined, true);
+    }
+    const start = lan.clock.nowMs;
+    at(1).boot(undefined, true);
+    lan.until(() => session(at(1), 'to3') === 'Established', 60_000, 'session with the third');
+    lan.until(() => table(at(4)).has(SECOND), 60_000, 'everything announced');
+    assert.ok(lan.clock.nowMs - start < 60_000);
+  }
+});
