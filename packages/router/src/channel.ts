@@ -25,6 +25,8 @@ export interface ChannelOptions {
   readonly merge?: number | undefined;
   readonly waits?: ExporterOptions['waits'];
   readonly onFed?: ExporterOptions['onFed'];
+  /** Keeps routes as they came, see import-table.ts. */
+  readonly importTable?: boolean;
   /** Name in logs and consoles; the net type unless given. */
   readonly name?: string;
 }
@@ -52,6 +54,7 @@ export class Channel {
   source = 0;
   imported: ImportCounters = noImports();
   readonly exporter: Exporter | undefined;
+  readonly importTable: RouteTable | undefined;
   readonly #runner: PolicyRunner;
   #receiveHit = false;
   #importHit = false;
@@ -62,6 +65,7 @@ export class Channel {
     this.name = options.name ?? config.netType;
     this.flags = traceFlags(config.debug, protocol.config.debug);
     this.table = protocol.engine.table(config.table);
+    this.importTable = options.importTable ? this.table.sibling('import') : undefined;
     const context = policyContextFor(protocol, this.table);
     this.#runner = new PolicyRunner(config.importPolicy, context);
     if (!options.sink) return;
@@ -125,12 +129,17 @@ export class Channel {
 
   /** Removes the routes of a source, which nobody fills any more, and frees its number. */
   flush(source: number, done: () => void): void {
-    const { rib, sources } = this.table;
-    rib.markStale(source);
+    this.markStale(source);
     this.sweep(source, () => {
-      sources.remove(source);
+      this.table.sources.remove(source);
       done();
     });
+  }
+
+  /** Whatever the source does not announce again goes with the next `sweep`. */
+  markStale(source: number): void {
+    this.table.rib.markStale(source);
+    this.importTable?.rib.markStale(source);
   }
 
   /** Removes what is still marked stale of a source. */
@@ -138,19 +147,20 @@ export class Channel {
     const { engine } = this.protocol;
     if (this.flags.routes) this.#traceStale(source);
     const sweep = this.table.rib.sweepStale(source);
+    const importSweep = this.importTable?.rib.sweepStale(source);
     let finished = false;
     const task: Task = {
       owner: this.protocol,
       run: (budget) => {
         if (finished) return 0;
-        finished = sweep.step(budget);
+        finished = sweep.step(budget) && (importSweep?.step(budget) ?? true);
         if (!finished) return budget;
         done();
         return 0;
       },
     };
     // Most sources have a handful of routes: those are gone before anything else happens.
-    const { imported, filtered } = this.table.rib.counts(source);
+    const { imported, filtered } = this.#received.rib.counts(source);
     if (imported + filtered > 256) engine.work.add(task);
     else while (!finished) task.run(256);
   }
@@ -163,6 +173,7 @@ export class Channel {
     const { imported, config } = this;
     imported.updatesReceived++;
     if (config.receiveLimit && this.#receiveLimited(net, pathId, config.receiveLimit)) return;
+    this.importTable?.rib.apply(net, this.source, pathId, attributes, this.protocol.engine.nowMs);
     const outcome = this.#runner.run(net, attributes, this.protocol.name);
     const { owned } = this.#runner;
     if (outcome === 0) {
@@ -185,6 +196,7 @@ export class Channel {
 
   withdrawRoute(net: number, pathId = 0): void {
     this.imported.withdrawsReceived++;
+    this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
     if (this.#remove(net, pathId)) this.imported.withdrawsAccepted++;
     else this.imported.withdrawsIgnored++;
   }
@@ -193,6 +205,7 @@ export class Channel {
   rejectRoute(net: number, pathId = 0): void {
     this.imported.updatesReceived++;
     this.imported.updatesRejected++;
+    this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
     this.#remove(net, pathId);
   }
 
@@ -297,6 +310,11 @@ export class Channel {
     };
   }
 
+  /** The table that knows best what was received. */
+  get #received(): RouteTable {
+    return this.importTable ?? this.table;
+  }
+
   #apply(net: number, attributes: number, pathId: number, filtered: boolean): number {
     return this.table.rib.apply(
       net,
@@ -330,7 +348,7 @@ export class Channel {
   }
 
   #receiveLimited(net: number, pathId: number, limit: LimitConfig): boolean {
-    const { rib } = this.table;
+    const { rib } = this.#received;
     if (rib.findPath(net, this.source, pathId) !== 0) return false;
     const counts = rib.counts(this.source);
     if (counts.imported + counts.filtered < limit.count) return false;

@@ -46,6 +46,7 @@ export class RouteTable {
   readonly prefixes: PrefixStore;
   readonly attributes: AttributeStore;
   readonly sources: SourceTable;
+  readonly #stores: Stores;
   readonly #watched = new Map<IpAddress, Watched>();
   #cursor: ChangeCursor | undefined;
   readonly #scratch = new Int32Array(256);
@@ -53,6 +54,7 @@ export class RouteTable {
   constructor(name: string, netType: NetType, stores: Stores) {
     this.name = name;
     this.netType = netType;
+    this.#stores = stores;
     this.family = netType === 'ipv6' || netType === 'roa6' ? 'ipv6' : 'ipv4';
     this.prefixes = stores.prefixes[this.family];
     this.attributes = stores.attributes;
@@ -63,6 +65,11 @@ export class RouteTable {
       attributes: this.attributes,
       sources: this.sources,
     });
+  }
+
+  /** An empty table with the same stores: numbers mean the same in both. */
+  sibling(name: string): RouteTable {
+    return new RouteTable(name, this.netType, this.#stores);
   }
 
   /**

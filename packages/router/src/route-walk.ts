@@ -12,6 +12,7 @@ import type { RoaTable } from './roa-table.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Router } from './router.ts';
 import type {
+  AdjTable,
   PathReason,
   RouteItem,
   RouteQuery,
@@ -22,10 +23,17 @@ import type {
 
 /** Starts a walk, or says why there is none. */
 export function walkRoutes(router: Router, query: RouteQuery): RouteWalkResult {
+  const { adjTable } = query;
+  const parts: Part[] = [];
+  if (adjTable) {
+    const part = adjPartOf(router, adjTable);
+    if (!part) return { ok: false, error: { kind: 'no such table', table: adjTable.direction } };
+    parts.push(part);
+  }
   for (const name of query.tables) {
-    if (!tableOf(router, name) && !router.roaTable(name)) {
-      return { ok: false, error: { kind: 'no such table', table: name } };
-    }
+    const part = partOf(router, name);
+    if (!part) return { ok: false, error: { kind: 'no such table', table: name } };
+    parts.push(part);
   }
   if (query.protocol !== undefined && !router.protocols.some((p) => p.name === query.protocol)) {
     return { ok: false, error: { kind: 'no such protocol', protocol: query.protocol } };
@@ -39,7 +47,7 @@ export function walkRoutes(router: Router, query: RouteQuery): RouteWalkResult {
     exported = channel && exportSideOf(channel);
     if (!exported) return { ok: false, error: { kind: 'channel not up', protocol: name } };
   }
-  return { ok: true, walk: new Walk(router, query, exported) };
+  return { ok: true, walk: new Walk(router, query, parts, exported) };
 }
 
 interface ExportSide {
@@ -48,14 +56,44 @@ interface ExportSide {
   readonly inForce: (net: number, path: number) => number;
 }
 
+/** One table of a walk. */
+type Part =
+  | { readonly kind: 'roas'; readonly table: RoaTable }
+  | { readonly kind: 'routes'; readonly name: string; readonly table: RouteTable }
+  /** Only what a session has been sent, as its export policy left it. */
+  | {
+      readonly kind: 'sent';
+      readonly name: string;
+      readonly table: RouteTable;
+      readonly side: ExportSide | undefined;
+    };
+
+function partOf(router: Router, name: string): Part | undefined {
+  const roas = router.roaTable(name);
+  if (roas) return { kind: 'roas', table: roas };
+  const table = router.tables.find((candidate) => candidate.name === name);
+  return table && { kind: 'routes', name, table };
+}
+
+function adjPartOf(router: Router, { direction, protocol, channel }: AdjTable): Part | undefined {
+  const owner = router.protocols.find((p) => p.name === protocol);
+  const found = owner?.channels.find((c) => c.name === channel);
+  if (!found) return undefined;
+  if (direction === 'export') {
+    return { kind: 'sent', name: direction, table: found.table, side: exportSideOf(found) };
+  }
+  const table = found.importTable;
+  return table && { kind: 'routes', name: direction, table };
+}
+
 class Walk implements RouteWalk {
   stopped = false;
   readonly #router: Router;
   readonly #query: RouteQuery;
   readonly #export: ExportSide | undefined;
   readonly #config: unknown;
-  readonly #tables: string[];
-  #table: RouteTable | undefined;
+  readonly #parts: Part[];
+  #part: Exclude<Part, { readonly kind: 'roas' }> | undefined;
   #nets: Int32Array = new Int32Array(0);
   #at = 0;
   #shown = 0;
@@ -63,12 +101,12 @@ class Walk implements RouteWalk {
   #networks = 0;
   readonly #cursor: NetCursor = { family: 'ipv4', a: 0, b: 0, c: 0, d: 0, length: 0 };
 
-  constructor(router: Router, query: RouteQuery, exported: ExportSide | undefined) {
+  constructor(router: Router, query: RouteQuery, parts: Part[], exported: ExportSide | undefined) {
     this.#router = router;
     this.#query = query;
     this.#export = exported;
     this.#config = router.config;
-    this.#tables = [...query.tables];
+    this.#parts = parts;
   }
 
   next(maxRoutes: number): readonly RouteItem[] {
@@ -79,40 +117,43 @@ class Walk implements RouteWalk {
     const items: RouteItem[] = [];
     let routes = 0;
     while (routes < maxRoutes) {
-      if (!this.#table) {
-        const name = this.#tables.shift();
-        if (name === undefined) break;
-        const roa = this.#router.roaTable(name);
-        if (roa) {
-          items.push(...roaItems(roa, this.#query));
+      if (!this.#part) {
+        const part = this.#parts.shift();
+        if (!part) break;
+        if (part.kind === 'roas') {
+          items.push(...roaItems(part.table, this.#query));
           continue;
         }
-        this.#table = tableOf(this.#router, name)!;
-        items.push({ kind: 'table', table: name, netType: this.#table.netType });
-        this.#nets = this.#select(this.#table);
+        this.#part = part;
+        items.push({ kind: 'table', table: part.name, netType: part.table.netType });
+        this.#nets = this.#select(part.table);
         this.#at = this.#shown = this.#total = this.#networks = 0;
       }
+      const { table } = this.#part;
       if (this.#at >= this.#nets.length) {
         items.push({
           kind: 'table end',
-          table: this.#table.name,
+          table: this.#part.name,
           shown: this.#shown,
           total: this.#total,
           networks: this.#networks,
         });
-        this.#table = undefined;
+        this.#part = undefined;
         continue;
       }
       const net = this.#nets[this.#at++]!;
       // The table may have changed since the walk began.
-      if (this.#table.rib.firstPath(net) === 0) continue;
-      const found = this.#routesOf(this.#table, net);
+      if (table.rib.firstPath(net) === 0) continue;
+      const found =
+        this.#part.kind === 'sent'
+          ? this.#sentRoutes(this.#part.side, net)
+          : this.#routesOf(table, net);
       routes += Math.max(1, found.length);
       this.#shown += found.length;
       if (found.length > 0 && !this.#query.countOnly) {
         items.push({
           kind: 'network',
-          net: this.#table.prefixes.textOf(net),
+          net: table.prefixes.textOf(net),
           routes: found,
         });
       }
@@ -155,7 +196,8 @@ class Walk implements RouteWalk {
       if (query.primary && path !== best) continue;
       const source = table.sources.get(rib.sourceOf(path));
       if (query.protocol !== undefined && source?.protocol !== query.protocol) continue;
-      if (this.#export && !this.#exports(net, path, best)) continue;
+      const { export: wanted } = query;
+      if (this.#export && wanted && !this.#exports(this.#export, wanted.kind, net, path)) continue;
       const view = this.#viewOf(table, net, path, best, paths);
       if (query.policy && !this.#passes(table, net, view, query.policy)) continue;
       views.push(view);
@@ -163,9 +205,41 @@ class Walk implements RouteWalk {
     return views;
   }
 
-  #exports(net: number, path: number, best: number): boolean {
-    const side = this.#export!;
-    const { kind } = this.#query.export!;
+  /** A session's Adj-RIB-Out, before the words that BGP itself adds, as BIRD shows it. */
+  #sentRoutes(side: ExportSide | undefined, net: number): RouteView[] {
+    if (!side || this.#query.filtered) return [];
+    const { table } = side.exporter;
+    const views: RouteView[] = [];
+    const best = table.rib.bestPath(net);
+    const paths = table.rib.pathsOf(net);
+    for (const path of paths) {
+      if (!this.#exports(side, 'exported', net, path)) continue;
+      this.#total++;
+      const source = table.sources.get(table.rib.sourceOf(path));
+      if (this.#query.protocol !== undefined && source?.protocol !== this.#query.protocol) continue;
+      const { attributes, owned } = side.exporter.verdict(net, path);
+      // A policy that was replaced softly may refuse what is still out there.
+      if (attributes === 0) continue;
+      const view = {
+        ...this.#viewOf(table, net, path, best, paths),
+        attributes: table.attributes.get(attributes),
+        best: views.length === 0,
+      };
+      if (owned) table.attributes.release(attributes);
+      if (this.#query.policy && !this.#passes(table, net, view, this.#query.policy)) continue;
+      views.push(view);
+    }
+    if (views.length > 0) this.#networks++;
+    return views;
+  }
+
+  #exports(
+    side: ExportSide,
+    kind: NonNullable<RouteQuery['export']>['kind'],
+    net: number,
+    path: number,
+  ): boolean {
+    const best = side.exporter.table.rib.bestPath(net);
     if (path !== best && !side.exporter.merges) return false;
     const { rib } = side.exporter.table;
     // A route never goes back to where it came from.
@@ -279,10 +353,6 @@ function exportSideOf(channel: Channel): ExportSide | undefined {
     inForce: (net, path) =>
       group.updates.announcedTo(member, net, group.exporter.tellsPaths ? path : 0),
   };
-}
-
-function tableOf(router: Router, name: string): RouteTable | undefined {
-  return router.tables.find((table) => table.name === name);
 }
 
 /** Rows of a ROA table, narrowed by prefix and protocol; policies read routes and are not asked. */

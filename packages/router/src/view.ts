@@ -448,6 +448,8 @@ export interface MemoryView {
 export interface RouteQuery {
   /** Existing tables, walked in this order. */
   readonly tables: readonly string[];
+  /** Walked before the others. */
+  readonly adjTable?: AdjTable;
   /** `for`: the longest match of the prefix or address; `in`: equal or more specific. */
   readonly net?: { readonly kind: 'exact' | 'for' | 'in'; readonly prefix: Prefix };
   /** Applied to the route as it is in the table. */
@@ -466,6 +468,13 @@ export interface RouteQuery {
   };
   /** `count`: no `network` items. */
   readonly countOnly: boolean;
+}
+
+/** What a neighbor sent, before the import policy; or was sent, after the export policy. */
+export interface AdjTable {
+  readonly direction: 'import' | 'export';
+  readonly protocol: string;
+  readonly channel: string;
 }
 
 export type RouteWalkResult =

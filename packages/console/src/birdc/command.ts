@@ -3,7 +3,7 @@
 // is injected by the composition root as a `BirdLanguage`.
 
 import type { Prefix } from '@rookery/net';
-import type { DebugFlag, LogClass } from '@rookery/router';
+import type { AdjTable, DebugFlag, LogClass } from '@rookery/router';
 import type { Policy } from '@rookery/rib';
 
 /** Protocols by name, by glob, or all of them. */
@@ -42,11 +42,7 @@ export interface ShowRoute {
   readonly protocol?: string;
   readonly report: 'routes' | 'stats' | 'count';
   /** `import table P.C` or `export table P.C`. */
-  readonly adjTable?: {
-    readonly direction: 'import' | 'export';
-    readonly protocol: string;
-    readonly channel: string;
-  };
+  readonly adjTable?: AdjTable;
 }
 
 export type BirdcCommand =

@@ -4,7 +4,15 @@
 
 import { familyOf } from '@rookery/net';
 import type { Prefix } from '@rookery/net';
-import type { RouteItem, RouteQuery, RouteView, RouterView, TableView } from '@rookery/router';
+import type {
+  AdjTable,
+  BgpChannelConfig,
+  RouteItem,
+  RouteQuery,
+  RouteView,
+  RouterView,
+  TableView,
+} from '@rookery/router';
 import type { Nexthop, RouteAttributes, RouteSource, Scope } from '@rookery/rib';
 import { attributeLines } from './attribute-lines.ts';
 import type { ShowRoute } from './command.ts';
@@ -17,15 +25,16 @@ const CHUNK = 200;
 /** Writes the whole reply, including its end. */
 export function* showRoute(context: ShowContext, command: ShowRoute): Generator<void> {
   const { reply, view } = context;
-  if (command.adjTable) {
-    // The engine keeps no separate import or export tables, so no channel has one.
-    const { direction, protocol, channel } = command.adjTable;
+  const { adjTable } = command;
+  if (adjTable && !hasAdjTable(view, adjTable)) {
+    const { direction, protocol, channel } = adjTable;
     reply.end(9001, `No ${direction} table in channel ${protocol}.${channel}`);
     return;
   }
   const tables = chooseTables(view, command);
   const query = tables && queryFor(view, command, tables);
-  const started = query && query.tables.length > 0 ? view.walkRoutes(query) : undefined;
+  const some = query && (query.adjTable !== undefined || query.tables.length > 0);
+  const started = some ? view.walkRoutes(query) : undefined;
   if (!started?.ok) {
     reply.end(9001, 'No valid tables');
     return;
@@ -40,6 +49,15 @@ export function* showRoute(context: ShowContext, command: ShowRoute): Generator<
   else printer.end();
 }
 
+/** BIRD has one only where the option of that name is on. */
+function hasAdjTable(view: RouterView, { direction, protocol, channel }: AdjTable): boolean {
+  const owner = view.protocols().find((p) => p.name === protocol);
+  const config = owner?.channels.find((c) => c.name === channel)?.config;
+  return (
+    config !== undefined && (config as Partial<BgpChannelConfig>)[`${direction}Table`] === true
+  );
+}
+
 /** Tables in the order they are walked, or `undefined` when the named protocol has none. */
 function chooseTables(view: RouterView, command: ShowRoute): readonly TableView[] | undefined {
   const all = view.tables();
@@ -49,6 +67,7 @@ function chooseTables(view: RouterView, command: ShowRoute): readonly TableView[
   if (command.tables.length > 0) {
     return fitting(command.tables.flatMap((name) => all.filter((t) => t.name === name)));
   }
+  if (command.adjTable) return command.export ? undefined : [];
   const owner = command.export ?? (command.protocol && { protocol: command.protocol });
   if (!owner) return fitting(all.filter((table) => isDefault(view, table)));
   const channels = view.protocols().find((p) => p.name === owner.protocol)?.channels ?? [];
@@ -83,6 +102,7 @@ function queryFor(
   }
   return {
     tables: tables.map((table) => table.name),
+    ...(command.adjTable && { adjTable: command.adjTable }),
     ...(command.net && { net: command.net }),
     ...(command.policy && { policy: command.policy }),
     ...(command.protocol !== undefined && { protocol: command.protocol }),
@@ -154,7 +174,9 @@ class RoutePrinter {
 
   private alwaysHeader(): boolean {
     if (this.command.report === 'stats') return !this.isLookup();
-    const named = this.command.tables.includes(this.tableName);
+    const { tables, adjTable, protocol } = this.command;
+    const adjacent = adjTable !== undefined && protocol === undefined;
+    const named = tables.includes(this.tableName) || adjacent;
     return named && this.command.report === 'routes' && !this.isLookup();
   }
 

@@ -363,7 +363,8 @@ export class Importer {
     if (this.#closed) return;
     this.forgetVerdicts();
     const { channel, igp } = target;
-    const { rib, attributes } = channel.table;
+    const { importTable } = channel;
+    const { rib, attributes } = importTable ?? channel.table;
     const { engine } = this.#options;
     const walk = rib.walkSource(channel.source);
     const { source } = channel;
@@ -391,8 +392,11 @@ export class Importer {
               after = attributes.intern(withResolution(route, resolved));
               outcomes.set(before, after);
             }
+            const net = rib.netOf(path);
             const flags = rib.isFiltered(path) ? 1 : 0;
-            rib.apply(rib.netOf(path), source, rib.pathIdOf(path), after, engine.nowMs, flags);
+            const pathId = rib.pathIdOf(path);
+            if (importTable) channel.importRoute(net, after, pathId);
+            else rib.apply(net, source, pathId, after, engine.nowMs, flags);
           }
           done += Math.max(count, 1);
         }

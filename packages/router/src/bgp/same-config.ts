@@ -120,6 +120,7 @@ export function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): bo
     a.igpTable === b.igpTable &&
     a.extendedNextHop === b.extendedNextHop &&
     a.addPaths === b.addPaths &&
+    a.importTable === b.importTable &&
     a.secondary === b.secondary &&
     a.gracefulRestart === b.gracefulRestart &&
     a.longLivedGracefulRestart === b.longLivedGracefulRestart

@@ -160,7 +160,7 @@ export class SessionRoutes {
     if (subtype === 'request') {
       const enhanced = this.#negotiated?.enhancedRouteRefresh ?? false;
       if (membership) membership.group.refresh(membership, enhanced);
-    } else if (subtype === 'begin') channel.table.rib.markStale(channel.source);
+    } else if (subtype === 'begin') channel.markStale(channel.source);
     else channel.sweep(channel.source, () => {});
   }
 
@@ -170,7 +170,7 @@ export class SessionRoutes {
     const host = this.#host;
     const family: BgpFamily = {
       family: config.netType === 'ipv6' ? 'ipv6' : 'ipv4',
-      channel: new Channel(host, config, {}),
+      channel: new Channel(host, config, { importTable: config.importTable }),
       negotiated: false,
       membership: undefined,
       endOfRibReceived: false,
@@ -279,7 +279,7 @@ export class SessionRoutes {
 
   #keepStale(family: BgpFamily, retention: FamilyRetention): void {
     const { channel } = family;
-    channel.table.rib.markStale(channel.source);
+    channel.markStale(channel.source);
     family.retention = retention;
     family.stale = 'regular';
     if (retention.restartTimeSec > 0) this.#staleFor(family, retention.restartTimeSec);

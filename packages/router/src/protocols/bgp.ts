@@ -42,6 +42,7 @@ import type { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig, ProtocolConfig } from '../config.ts';
 import type { ConnectionFact, ConnectionHandler, Engine } from '../engine.ts';
 import type { BfdState, ConnectionId } from '../io.ts';
+import { reloadFrom } from '../import-table.ts';
 import type { AcceptedFact, ListenClient } from '../listeners.ts';
 import { Protocol } from '../protocol.ts';
 import type { ShutdownReason } from '../protocol.ts';
@@ -197,12 +198,16 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#requestBfd();
   }
 
-  /** Every route of a channel again: by route refresh, when the neighbor can. */
+  /** Every route of a channel again: from its import table, or by route refresh. */
   override reimport(channel: Channel): boolean {
     const negotiated = negotiatedOf(this.peer);
     const family = this.families.find((f) => f.channel === channel);
     if (!negotiated || !family?.negotiated) return true;
     this.routes.forgetVerdicts();
+    if (channel.importTable) {
+      reloadFrom(channel.importTable, channel);
+      return true;
+    }
     if (!negotiated.routeRefresh) return false;
     this.trace('packets', 'Sending ROUTE-REFRESH');
     // Without demarcation nobody tells which old routes the peer left out; those stay, as in BIRD.
