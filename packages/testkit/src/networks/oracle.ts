@@ -1,5 +1,7 @@
 // What the tables of a network must hold once everything is quiet, worked out the naive way: lists,
 // loops and whole copies, one network at a time, every router choosing again until nobody changes.
+// Done twice, one router after the other and all at once: where policies have no outcome, or several
+// (RFC 4264), these do not end alike, and there is nothing that an engine could be held to.
 // Written from RFC 4271 §9, RFC 4456 §8-§9, RFC 7911 and the documented defaults of BIRD (bird.md
 // §7); it shares no code with the engine's RIB, its import and export rules or its policies.
 
@@ -51,11 +53,20 @@ export interface Neighborship {
 }
 
 export function expectedTables(plan: NetworkPlan): OracleResult {
-  const solver = new Solver(plan);
+  const inTurn = new Solver(plan);
+  const atOnce = new Solver(plan);
   for (const net of plan.nets) {
-    if (!solver.settle(net)) return { kind: 'no stable outcome', net };
+    const ends = inTurn.settle(net, 'in turn') && atOnce.settle(net, 'at once');
+    if (!ends || !sameOutcome(inTurn, atOnce, net)) return { kind: 'no stable outcome', net };
   }
-  return { kind: 'stable', tables: solver.tables, sent: solver.sent };
+  return { kind: 'stable', tables: inTurn.tables, sent: inTurn.sent };
+}
+
+function sameOutcome(a: Solver, b: Solver, net: Prefix): boolean {
+  return [...a.sent].every(
+    ([key, routes]) =>
+      JSON.stringify(routes.get(net) ?? []) === JSON.stringify(b.sent.get(key)!.get(net) ?? []),
+  );
 }
 
 class Solver {
@@ -81,39 +92,54 @@ class Solver {
   }
 
   /** Lets every router choose and tell until nobody has news; false when that does not end. */
-  settle(net: Prefix): boolean {
+  settle(net: Prefix, order: 'in turn' | 'at once'): boolean {
     const routers = this.#plan.routers;
-    const told = new Map<string, { text: string; routes: readonly SentRoute[] }>();
-    const waiting = routers.filter((r) => r.origins.has(net)).map((r) => r.index);
+    let waiting = new Set(routers.filter((r) => r.origins.has(net)).map((r) => r.index));
     let turns = 200 * routers.length + 1000;
-    while (waiting.length > 0) {
-      if (turns-- === 0) return false;
-      const index = waiting.shift()!;
-      const router = routers[index]!;
-      const held: HeldRoute[] = router.origins.has(net) ? [ORIGIN] : [];
-      for (const neighbor of this.#neighbors[index]!) {
-        const key = `${neighbor.session.name} ${1 - neighbor.ownIndex}`;
-        for (const route of told.get(key)?.routes ?? []) {
-          const arrived = this.#receive(net, route, neighbor, router);
-          if (arrived) held.push(arrived);
-        }
+    while (waiting.size > 0) {
+      const acting = order === 'in turn' ? [...waiting].slice(0, 1) : [...waiting];
+      turns -= acting.length;
+      if (turns < 0) return false;
+      const rest = [...waiting].slice(acting.length);
+      for (const index of acting) {
+        this.tables[index]!.set(net, this.#choose(routers[index]!, this.#heldBy(index, net)));
       }
-      const outcome = this.#choose(router, held);
-      this.tables[index]!.set(net, outcome);
-      for (const neighbor of this.#neighbors[index]!) {
-        const { session, own, peer, ownIndex } = neighbor;
-        const several = own.sendsPaths && peer.takesPaths;
-        const offered = several ? held.filter((r) => !r.filtered) : outcome.best.slice(0, 1);
-        const routes = offered.flatMap((r) => this.#tell(net, r, neighbor, router) ?? []);
-        const key = `${session.name} ${ownIndex}`;
-        const text = JSON.stringify(routes);
-        if ((told.get(key)?.text ?? '[]') === text) continue;
-        told.set(key, { text, routes });
-        this.sent.get(key)!.set(net, routes);
-        if (!waiting.includes(peer.router)) waiting.push(peer.router);
-      }
+      waiting = new Set([...rest, ...acting.flatMap((index) => this.#speak(index, net))]);
     }
     return true;
+  }
+
+  /** What a router holds, by what its neighbors told it last. */
+  #heldBy(index: number, net: Prefix): HeldRoute[] {
+    const router = this.#plan.routers[index]!;
+    const held: HeldRoute[] = router.origins.has(net) ? [ORIGIN] : [];
+    for (const neighbor of this.#neighbors[index]!) {
+      const key = `${neighbor.session.name} ${1 - neighbor.ownIndex}`;
+      for (const route of this.sent.get(key)!.get(net) ?? []) {
+        const arrived = this.#receive(net, route, neighbor, router);
+        if (arrived) held.push(arrived);
+      }
+    }
+    return held;
+  }
+
+  /** Tells the neighbors of a router what it chose; returns those for whom that is news. */
+  #speak(index: number, net: Prefix): number[] {
+    const { held, best } = this.tables[index]!.get(net)!;
+    const informed: number[] = [];
+    for (const neighbor of this.#neighbors[index]!) {
+      const { session, own, peer, ownIndex } = neighbor;
+      const several = own.sendsPaths && peer.takesPaths;
+      const offered = several ? held.filter((r) => !r.filtered) : best.slice(0, 1);
+      const routes = offered.flatMap(
+        (r) => this.#tell(net, r, neighbor, this.#plan.routers[index]!) ?? [],
+      );
+      const sent = this.sent.get(`${session.name} ${ownIndex}`)!;
+      if (JSON.stringify(sent.get(net) ?? []) === JSON.stringify(routes)) continue;
+      sent.set(net, routes);
+      informed.push(peer.router);
+    }
+    return informed;
   }
 
   /** What a route that arrives becomes; `undefined` when it is refused before any policy. */

@@ -28,6 +28,11 @@ const SHAPES: readonly Shape[] = [
 /** Communities that a hierarchy marks routes with: from a customer, a peer, a provider. */
 const RELATION = { customer: 0xfc000001, peer: 0xfc000002, provider: 0xfc000003 } as const;
 const RELATIONS = Object.values(RELATION);
+/**
+ * Below 100, which routes of the own AS have inside it: two ASes that preferred each other's way to
+ * a network of their own would have two outcomes, and swap them for ever when they act at once.
+ */
+const PREFERENCE = { customer: 90, peer: 80, provider: 50 } as const;
 const FROM_ROUTE_SERVER = 0xfc000009;
 const COLOURS = [0xfbf00001, 0xfbf00002, 0xfbf00003] as const;
 
@@ -376,7 +381,7 @@ function drawRules(
     exportRules.push({ when, action: { kind: 'prepend', asn, times: draw.between(1, 3) } });
   }
   if (relation === undefined) return { importRules, exportRules };
-  const value = { customer: 300, peer: 200, provider: 50 }[relation];
+  const value = PREFERENCE[relation];
   importRules.push(
     { when: {}, action: { kind: 'untag', communities: RELATIONS } },
     { when: {}, action: { kind: 'tag', value: RELATION[relation] } },
