@@ -44,6 +44,7 @@ import { ApiError } from '../../packages/kube-embedded/src/api-error.ts';
 import { decodeLink, decodeLinkAddress } from '../../packages/linux/src/netlink/link.ts';
 import { decodeAcknowledgement, readMessages } from '../../packages/linux/src/netlink/message.ts';
 import { decodeNexthopObject, decodeRoute } from '../../packages/linux/src/netlink/route.ts';
+import { decodeDiscovery, encodeSolicitation } from '../../packages/router/src/radv/message.ts';
 import { RtrClient } from '../../packages/router/src/rpki/rtr-client.ts';
 
 export interface Target {
@@ -76,6 +77,7 @@ export const TARGETS: readonly Target[] = [
   { name: 'bgp-refresh', seeds: bodies(5), smoke: 500, run: readRefresh },
   { name: 'bgp-engine', seeds: bgpMessages, smoke: 250, run: playEngine },
   { name: 'bfd', seeds: bfdSeeds(), smoke: 1500, run: readBfd },
+  { name: 'discovery', seeds: discoverySeeds(), smoke: 1500, run: readDiscovery },
   { name: 'rtr', seeds: rtrSeeds(), smoke: 800, run: readRtr },
   { name: 'mrt', seeds: mrtSeeds(), smoke: 500, run: readDump },
   { name: 'netlink', seeds: netlinkSeeds(), smoke: 1500, run: readNetlink },
@@ -255,6 +257,11 @@ function readBfd(input: Uint8Array): void {
   if (reread.ok) assert.deepEqual(encodeBfd(reread.value), again);
 }
 
+function readDiscovery(input: Uint8Array): void {
+  const kind = decodeDiscovery(input);
+  if (kind !== undefined) assert.ok(input.length >= 8 && input[1] === 0);
+}
+
 function readRtr(input: Uint8Array): void {
   const client = new RtrClient({
     timers: { refreshSec: 3600, retrySec: 600, expireSec: 7200 },
@@ -344,6 +351,13 @@ function bfdSeeds(): readonly Uint8Array[] {
   const simple = [...plain, 1, 5, 1, 65, 66].with(1, 0xcc).with(3, 29);
   const sha1 = [...plain, 4, 28, 1, 0, ...Array<number>(24).fill(7)].with(1, 0xcc).with(3, 52);
   return [plain, simple, sha1].map((bytes) => Uint8Array.from(bytes));
+}
+
+function discoverySeeds(): readonly Uint8Array[] {
+  const head = [134, 0, 0, 0, 64, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0];
+  const options = [1, 1, 2, 0, 0, 0, 0, 1, 5, 1, 0, 0, 0, 0, 5, 220, 3, 4, 64, 0xc0];
+  const advertisement = [...head, ...options, ...Array<number>(28).fill(0)];
+  return [encodeSolicitation(), Uint8Array.from(advertisement)];
 }
 
 function rtrSeeds(): readonly Uint8Array[] {

@@ -89,10 +89,11 @@ export function rookerySpeaker(
 }
 
 /**
- * FRR as Debian has it: zebra and bgpd, bgpd not listening, as in MetalLB's pod, and bfdd when the
- * configuration has profiles for it. It changes to its own user, so its files live in a directory of that user; it needs a lab that runs as root.
+ * FRR as Debian has it: zebra and bgpd, and bfdd when the configuration has profiles for it. Unless
+ * it is given a port, bgpd does not listen, as in MetalLB's pod. It changes to its own user, so its
+ * files live in a directory of that user; it needs a lab that runs as root.
  */
-export function realFrr(place: Place, config: string): NodeDaemon {
+export function realFrr(place: Place, config: string, port = 0): NodeDaemon {
   const children: ChildProcess[] = [];
   const directory = `/run/frr/${place.host.namespace}`;
   const configFile = join(directory, 'frr.conf');
@@ -123,7 +124,7 @@ export function realFrr(place: Place, config: string): NodeDaemon {
           when(existsSync(join(directory, 'bfdd.vty'))),
         );
       }
-      children.push(launch(place, 'bgpd', daemon('bgpd', '-p', '0')));
+      children.push(launch(place, 'bgpd', daemon('bgpd', '-p', String(port))));
       await until(`${place.host.name}: bgpd is up`, 10_000, () =>
         when(existsSync(join(directory, 'bgpd.vty'))),
       );

@@ -56,7 +56,6 @@ export class NodeAnnouncer {
   readonly #options: SpeakerOptions;
   readonly #log: ClusterLog;
   readonly #announcements = new Map<string, ServiceAnnouncement>();
-  readonly #problemsTold = new Set<string>();
   #config: Config | undefined;
   #node: Node | undefined;
   #plan: readonly PlannedPrefix[] = [];
@@ -199,12 +198,7 @@ export class NodeAnnouncer {
     if (!this.#config || !this.#node || !this.#stale) return;
     this.#stale = false;
     this.#plan = planFor(this.#announcements.values());
-    const { router, problems } = speakerRouterConfigFor(this.#node, this.#config, this.#plan);
-    for (const { message } of problems) {
-      if (this.#problemsTold.has(message)) continue;
-      this.#problemsTold.add(message);
-      this.#log.error({}, message);
-    }
+    const router = speakerRouterConfigFor(this.#node, this.#config, this.#plan);
     const text = JSON.stringify(router);
     if (text === this.#applied) return;
     this.#applied = text;

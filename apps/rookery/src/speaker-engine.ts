@@ -145,9 +145,10 @@ function announcementViews(inForce: InForce | undefined): readonly AnnouncementV
       prefix: planned.prefix,
       services: planned.services,
       pool: planned.pool,
-      peers: [...planned.peers.keys()].flatMap(
-        (name) => inForce.config.peers.get(name)?.address ?? [],
-      ),
+      peers: [...planned.peers.keys()].flatMap((name) => {
+        const peer = inForce.config.peers.get(name);
+        return peer?.address ?? peer?.interface ?? [];
+      }),
       ...(localPref === 0 ? {} : { localPref }),
       communities: [...new Set(communities)],
     };

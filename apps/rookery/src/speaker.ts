@@ -5,7 +5,7 @@
 import { connectionFor, EventWriter, KubeClient } from '@rookery/kube';
 import { peersOfAnnouncement, speakerRouterConfigFor } from '@rookery/metallb';
 import type { Node } from '@rookery/metallb';
-import type { RouterView } from '@rookery/router';
+import type { RouterConfig, RouterView } from '@rookery/router';
 import { Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { BgpStatusWriter } from './bgp-status.ts';
@@ -182,7 +182,7 @@ export async function runSpeaker(
 }
 
 /** An engine without peers, until the cluster is known. */
-function emptyConfig(nodeName: string): ReturnType<typeof speakerRouterConfigFor>['router'] {
+function emptyConfig(nodeName: string): RouterConfig {
   const metadata = {
     name: nodeName,
     namespace: '',
@@ -193,7 +193,7 @@ function emptyConfig(nodeName: string): ReturnType<typeof speakerRouterConfigFor
   };
   const node: Node = { metadata, addresses: [], networkUnavailable: false };
   const nothing = { pools: new Map(), peers: new Map(), bfdProfiles: new Map(), findings: [] };
-  return speakerRouterConfigFor(node, nothing, []).router;
+  return speakerRouterConfigFor(node, nothing, []);
 }
 
 function speakerMetrics(
@@ -240,8 +240,9 @@ function speakerMetrics(
       collect() {
         this.reset();
         for (const { bgp, vrf } of view.protocols()) {
-          if (!bgp?.neighborAddress) continue;
-          const peer = `${bgp.neighborAddress}:${bgp.neighborPort}`;
+          const name = bgp?.unnumbered ? bgp.interface : bgp?.neighborAddress;
+          if (!bgp || name === undefined) continue;
+          const peer = `${name}:${bgp.neighborPort}`;
           this.set({ peer, vrf: vrf ?? 'default' }, value(bgp));
         }
       },

@@ -12,6 +12,7 @@ import type {
   KernelConfig,
   MrtConfig,
   PipeConfig,
+  RadvConfig,
   RouterConfig,
   RpkiConfig,
   StaticConfig,
@@ -560,4 +561,28 @@ protocol bmp watch {
     }),
   );
   assert.match(refused.issues[0]!.message, /post_policy monitoring is not supported/);
+});
+
+test('radv: rules of an interface come before those of the protocol and the default', () => {
+  const config = configOf(`${device}
+protocol radv r {
+  interface "eth0" { max ra interval 10; prefix 2001:db8:1::/48 { skip; }; };
+  interface "eth*" { default lifetime 0; };
+  prefix 2001:db8::/32 { preferred lifetime 0; };
+}
+`);
+  const [first, second] = protocol<RadvConfig>(config, 'r').interfaces;
+  assert.deepEqual(
+    [first!.options.minIntervalSec, first!.options.defaultLifetimeSec],
+    [3, 30],
+    'a third, and three times the longest interval',
+  );
+  const rules = first!.options.prefixes.map((p) => [p.net, p.skip, p.preferredLifetimeSec]);
+  assert.deepEqual(rules, [
+    ['2001:db8:1::/48', true, 14_400],
+    ['2001:db8::/32', false, 0],
+    ['::/0', false, 14_400],
+  ]);
+  assert.equal(second!.options.prefixes.length, 2);
+  assert.equal(second!.options.defaultLifetimeSec, 0);
 });

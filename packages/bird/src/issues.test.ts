@@ -80,6 +80,10 @@ const CASES: readonly Case[] = [
     hint: /supported: device, direct, kernel, static, bgp, pipe, bfd/,
   },
   {
+    text: `${device}protocol radv r { interface "eth0" { rdnss 2001:db8::1; }; }\n`,
+    issues: ["2:38 'rdnss' of radv is not supported by rookery yet"],
+  },
+  {
     text: `${device}protocol rpki r { roa4; remote 10.0.0.1; }\n`,
     issues: ['2:19 Routing table not specified'],
   },

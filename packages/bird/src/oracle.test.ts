@@ -43,12 +43,34 @@ const inBgp = (body: string): string =>
   `${device}ipv4 table t4; ipv6 table t6;\nprotocol bgp b {\nlocal 10.0.0.1 as 65000;\nneighbor 10.0.0.2 as 65001;\n${body}\nipv4 { import all; export none; };\n}\n`;
 const inChannel = (body: string): string =>
   `${device}ipv4 table t4; ipv6 table t6;\nprotocol bgp b {\nlocal as 65000;\nneighbor 10.0.0.2 as 65001;\nipv4 { import all; export none;\n${body}\n};\n}\n`;
+const inRadv = (body: string): string => `${device}protocol radv {\n${body}\n}\n`;
 const inStatic = (body: string): string => `${device}protocol static {\nipv4;\n${body}\n}\n`;
 const inFilter = (body: string): string =>
   `${device}roa4 table r4;\ndefine C = 5;\ndefine PS = [ 10.0.0.0/8+ ];\nfunction f(int a; prefix p) { return a > p.len; }\nfilter x\nint i; bool b; ip a; pair q; quad u; string st; prefix n; bgppath pp; clist cl; bgpmask bm;\n{\n${body}\naccept;\n}\n`;
 
 /** Texts on which both must agree. */
 const TEXTS: readonly string[] = [
+  // Router advertisements.
+  inRadv(''),
+  inRadv('interface "eth0";'),
+  inRadv('interface "eth0", -"eth1" { };'),
+  inRadv('interface "eth0" { max ra interval 3; };'),
+  inRadv('interface "eth0" { max ra interval 1800; min ra interval 1350; min delay 1; };'),
+  inRadv('interface "eth0" { max ra interval 600; min ra interval 500; };'),
+  inRadv('interface "eth0" { min ra interval 2; };'),
+  inRadv('interface "eth0" { min delay 0; };'),
+  inRadv('interface "eth0" { default lifetime 9001; };'),
+  inRadv('interface "eth0" { default lifetime 300; };'),
+  inRadv('interface "eth0" { default lifetime 0 sensitive yes; default preference high; };'),
+  inRadv('interface "eth0" { managed; other config yes; link mtu 1500; solicited ra unicast; };'),
+  inRadv('interface "eth0" { reachable time 1; retrans timer 1; current hop limit 255; };'),
+  inRadv('interface "eth0" { current hop limit 256; };'),
+  inRadv('interface "eth0" { reachable time 3600001; };'),
+  inRadv('interface "eth0" { prefix ::/0 { autonomous off; onlink off; skip; }; };'),
+  inRadv('prefix 2001:db8::/32 { valid lifetime 100; preferred lifetime 200; };'),
+  inRadv('prefix 2001:db8::/32 { valid lifetime 100 sensitive; preferred lifetime 50; };'),
+  inRadv('prefix 10.0.0.0/8;'),
+  `${device}protocol bgp u { local as 1; neighbor range fe80::/10 as 2; interface "eth0"; }\n`,
   // Top level.
   device,
   '',

@@ -44,6 +44,9 @@ export const TCP_MD5SIG_MAXKEYLEN = 80;
 
 export const IPPROTO_IPV6 = 41;
 export const IPV6_UNICAST_HOPS = 16;
+export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_MULTICAST_LOOP = 19;
+export const IPV6_ADD_MEMBERSHIP = 20;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
 export const IPV6_PKTINFO = 50;
@@ -51,6 +54,9 @@ export const IPV6_RECVHOPLIMIT = 51;
 export const IPV6_HOPLIMIT = 52;
 export const IPV6_TCLASS = 67;
 export const IPV6_MINHOPCOUNT = 73;
+
+export const IPPROTO_ICMPV6 = 58;
+export const ICMPV6_FILTER = 1;
 
 export const SOL_NETLINK = 270;
 export const NETLINK_ROUTE = 0;

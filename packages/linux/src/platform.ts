@@ -8,6 +8,7 @@ import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import type { Fact, LogClass, Order, PlatformError } from '@rookery/router';
 import { BfdService } from './bfd-service.ts';
+import { DiscoverySockets } from './discovery.ts';
 import { Files } from './files.ts';
 import { Kernel } from './kernel.ts';
 import type { KernelOrder } from './kernel.ts';
@@ -34,6 +35,7 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
   if (!kernel.ok) return err(kernel.error);
   const bfd = new BfdService({ emit, log });
   const files = new Files(emit);
+  const discovery = new DiscoverySockets(emit);
   const tcp = new Tcp({
     emit,
     report: log,
@@ -57,6 +59,11 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
           case 'log':
             log(order.class, order.text);
             break;
+          case 'discoveryOpen':
+          case 'discoverySend':
+          case 'discoveryClose':
+            discovery.execute(order);
+            break;
           case 'bfdRequest':
           case 'bfdRelease':
             bfd.execute(order);
@@ -69,6 +76,7 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
     },
     close: async () => {
       kernel.value.close();
+      discovery.close();
       await Promise.all([bfd.close(), tcp.close()]);
     },
   });

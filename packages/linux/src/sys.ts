@@ -183,6 +183,29 @@ export function receiveMessage(
   };
 }
 
+export interface ControlMessage {
+  readonly level: number;
+  readonly type: number;
+  /** Where its data stands in the control buffer. */
+  readonly at: number;
+  readonly length: number;
+}
+
+/** The ancillary data of a received message; cmsghdr of LP64: length (8), level, type, data. */
+export function* controlMessages(
+  { control }: MessageBuffers,
+  { controlLength }: ReceivedMessage,
+): Iterable<ControlMessage> {
+  const view = new DataView(control.buffer, control.byteOffset, control.length);
+  for (let at = 0; at + 16 <= controlLength;) {
+    const length = Number(view.getBigUint64(at, true));
+    if (length < 16 || at + length > controlLength) return;
+    const level = view.getInt32(at + 8, true);
+    yield { level, type: view.getInt32(at + 12, true), at: at + 16, length: length - 16 };
+    at += (length + 7) & ~7;
+  }
+}
+
 export function closeDescriptor(fd: number): void {
   cClose(fd);
 }

@@ -177,26 +177,19 @@ function readPacket(
   let ttl: number | undefined;
   const { control } = buffers;
   const view = new DataView(control.buffer, control.byteOffset, control.length);
-  // struct cmsghdr of LP64: length (8), level, type; data, padded to 8.
-  for (let at = 0; at + 16 <= received.controlLength;) {
-    const length = Number(view.getBigUint64(at, true));
-    if (length < 16 || at + length > received.controlLength) break;
-    const level = view.getInt32(at + 8, true);
-    const type = view.getInt32(at + 12, true);
-    const data = at + 16;
-    if (level === c.IPPROTO_IP && type === c.IP_PKTINFO && length >= 28) {
+  for (const { level, type, at, length } of sys.controlMessages(buffers, received)) {
+    if (level === c.IPPROTO_IP && type === c.IP_PKTINFO && length >= 12) {
       // struct in_pktinfo: interface, local address, destination of the header.
-      ifindex = view.getInt32(data, true);
-      local = addressFromBytes(control, data + 8, 4);
-    } else if (level === c.IPPROTO_IPV6 && type === c.IPV6_PKTINFO && length >= 36) {
-      local = addressFromBytes(control, data, 16);
-      ifindex = view.getInt32(data + 16, true);
+      ifindex = view.getInt32(at, true);
+      local = addressFromBytes(control, at + 8, 4);
+    } else if (level === c.IPPROTO_IPV6 && type === c.IPV6_PKTINFO && length >= 20) {
+      local = addressFromBytes(control, at, 16);
+      ifindex = view.getInt32(at + 16, true);
     } else if (level === c.IPPROTO_IP && type === c.IP_TTL) {
-      ttl = view.getInt32(data, true);
+      ttl = view.getInt32(at, true);
     } else if (level === c.IPPROTO_IPV6 && type === c.IPV6_HOPLIMIT) {
-      ttl = view.getInt32(data, true);
+      ttl = view.getInt32(at, true);
     }
-    at += (length + 7) & ~7;
   }
   return {
     bytes: buffers.data.subarray(0, received.size),

@@ -27,18 +27,6 @@ import type { PlannedAttributes, PlannedPrefix } from './node-plan.ts';
 import type { BfdProfile } from './resources.ts';
 import { DEFAULT_CONNECT_TIME_SEC, timersFor } from './timers.ts';
 
-/** A peer that cannot be spoken to, with the reason. */
-export interface PeerProblem {
-  readonly peer: string;
-  readonly message: string;
-}
-
-/** The node as the engine must run it, and the peers that it cannot serve. */
-export interface SpeakerPlan {
-  readonly router: RouterConfig;
-  readonly problems: readonly PeerProblem[];
-}
-
 /** Name of the attribute that lists peers, where not all of them get the same. */
 const PEERS_ATTRIBUTE = 'metallb_peers';
 
@@ -47,24 +35,11 @@ export function speakerRouterConfigFor(
   node: Node,
   config: Config,
   plan: readonly PlannedPrefix[],
-): SpeakerPlan {
+): RouterConfig {
   const peers = peersOfNode(config, node);
-  const problems: PeerProblem[] = [];
-  const sessions: BgpConfig[] = [];
-  for (const peer of peers) {
-    if (peer.address === undefined) {
-      problems.push({
-        peer: peer.name,
-        message:
-          `BGPPeer ${peer.name}: a session over an interface without an address ` +
-          `(interface ${peer.interface}) is not possible yet; set spec.peerAddress`,
-      });
-      continue;
-    }
-    sessions.push(bgpFor(peer, peer.address, config));
-  }
-  const served = new Set(sessions.map((session) => session.name));
-  return { router: routerFor(node, peers, sessions, originate(plan, served)), problems };
+  const sessions = peers.map((peer) => bgpFor(peer, config));
+  const names = new Set(peers.map(({ name }) => name));
+  return routerFor(node, peers, sessions, originate(plan, names));
 }
 
 /** The peers' routerID (one per node by validation), else the node's address, else made of its name. */
@@ -119,7 +94,8 @@ function routerFor(
   };
 }
 
-function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
+function bgpFor(peer: Peer, config: Config): BgpConfig {
+  const { address } = peer;
   const timers = timersFor(peer);
   const localAs = peer.localAsn ?? peer.myAsn;
   const internal =
@@ -138,12 +114,14 @@ function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
     ...(peer.sourceAddress === undefined ? {} : { localAddress: peer.sourceAddress }),
     // Port 0: no listening socket, as MetalLB's `bgpd -p 0`; a CNI may own 179 on this node.
     localPort: 0,
-    neighborAddress: address,
+    ...(address === undefined
+      ? { interface: peer.interface!, unnumbered: true }
+      : { neighborAddress: address, unnumbered: false }),
     neighborAs: typeof peer.remoteAs === 'number' ? peer.remoteAs : 0,
     peerType: internal ? 'internal' : 'external',
     neighborPort: peer.port,
     // FRR: TTL 1 and a connected neighbor for eBGP, TTL 255 for iBGP and ebgp-multihop.
-    ...(internal || peer.ebgpMultihop ? { multihop: 255 } : {}),
+    ...(address !== undefined && (internal || peer.ebgpMultihop) ? { multihop: 255 } : {}),
     strictBind: false,
     passive: false,
     dynamicName: '',
@@ -197,7 +175,7 @@ function bgpFor(peer: Peer, address: IpAddress, config: Config): BgpConfig {
     ...(peer.bfdProfile === undefined ? {} : { bfd: { ...bfdOptions(profile), graceful: false } }),
     // Both families on every session, as MetalLB up to 0.14.9 and the post's output have it.
     channels: CHANNEL_FAMILIES.filter(
-      (family) => !peer.disableMp || family === familyOf(address),
+      (family) => !peer.disableMp || address === undefined || family === familyOf(address),
     ).map((family) => bgpChannel(family, peer)),
   };
 }
@@ -209,7 +187,8 @@ function bgpChannel(family: Family, peer: Peer): BgpChannelConfig {
     nextHopSelf: 'all',
     nextHopKeep: 'off',
     gateway: 'direct',
-    extendedNextHop: peer.dualStack,
+    // Without addresses there is no other next hop than a link-local one.
+    extendedNextHop: peer.dualStack || peer.address === undefined,
     addPaths: 'off',
     importTable: false,
     exportTable: false,

@@ -112,7 +112,8 @@ export type ProtocolConfig =
   | BfdConfig
   | RpkiConfig
   | MrtConfig
-  | BmpConfig;
+  | BmpConfig
+  | RadvConfig;
 
 export interface ProtocolCommon {
   readonly name: string;
@@ -299,6 +300,45 @@ export interface BfdConfig extends ProtocolCommon {
   }[];
 }
 
+/** Router advertisements (RFC 4861 §6.2). */
+export interface RadvConfig extends ProtocolCommon {
+  readonly kind: 'radv';
+  /** The first whose patterns fit an interface applies to it. */
+  readonly interfaces: readonly {
+    readonly patterns: readonly InterfacePattern[];
+    readonly options: RadvInterfaceConfig;
+  }[];
+}
+
+export interface RadvInterfaceConfig {
+  readonly minIntervalSec: number;
+  readonly maxIntervalSec: number;
+  /** Between two advertisements to all. */
+  readonly minDelaySec: number;
+  readonly solicitedUnicast: boolean;
+  readonly managed: boolean;
+  readonly otherConfig: boolean;
+  /** 0: not said, as with the two times and the hop limit. */
+  readonly linkMtu: number;
+  readonly reachableTimeMs: number;
+  readonly retransTimerMs: number;
+  readonly currentHopLimit: number;
+  /** 0: not a default router. */
+  readonly defaultLifetimeSec: number;
+  readonly defaultPreference: 'low' | 'medium' | 'high';
+  /** The first that covers a prefix of the interface says how it is advertised; none: it is not. */
+  readonly prefixes: readonly RadvPrefixConfig[];
+}
+
+export interface RadvPrefixConfig {
+  readonly net: Prefix;
+  readonly skip: boolean;
+  readonly onLink: boolean;
+  readonly autonomous: boolean;
+  readonly validLifetimeSec: number;
+  readonly preferredLifetimeSec: number;
+}
+
 export type GracefulRestartMode = 'off' | 'aware' | 'on';
 
 export interface BgpConfig extends ProtocolCommon {
@@ -306,9 +346,11 @@ export interface BgpConfig extends ProtocolCommon {
   readonly localAs: number;
   readonly localAddress?: IpAddress;
   readonly localPort: number;
-  /** Exactly one of address and range. */
+  /** Exactly one of address, range and `unnumbered`. */
   readonly neighborAddress?: IpAddress;
   readonly neighborRange?: Prefix;
+  /** The neighbor is the router that advertises itself on `interface` (RFC 4861). */
+  readonly unnumbered: boolean;
   /** 0 when only the peer type is given. */
   readonly neighborAs: number;
   readonly peerType: 'internal' | 'external';

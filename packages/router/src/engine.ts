@@ -14,6 +14,7 @@ import type { AcceptedFact, Listeners } from './listeners.ts';
 import type { ConnectionId, Fact, Order } from './io.ts';
 import type { Protocol } from './protocol.ts';
 import type { BgpProtocol } from './protocols/bgp.ts';
+import type { RouterDiscovery } from './radv/router-discovery.ts';
 import type { Recovery } from './recovery.ts';
 import type { RedirectWatch } from './redirects.ts';
 import type { RouteTable } from './route-table.ts';
@@ -41,6 +42,7 @@ export interface Engine {
   readonly interfaces: InterfaceTable;
   readonly listeners: Listeners;
   readonly bfd: BfdBroker;
+  readonly discovery: RouterDiscovery;
   readonly recovery: Recovery;
   readonly redirects: RedirectWatch;
   readonly groups: BgpGroups;

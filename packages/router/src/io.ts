@@ -84,6 +84,20 @@ export type Fact =
       readonly results: readonly { readonly seq: number; readonly error?: PlatformError }[];
     }
   | { readonly kind: 'fileFailed'; readonly path: string; readonly error: PlatformError }
+  /** A Router Solicitation or Advertisement (RFC 4861) with a good checksum. */
+  | {
+      readonly kind: 'discoveryReceived';
+      readonly interface: string;
+      readonly source: IpAddress;
+      readonly hopLimit: number;
+      readonly bytes: Uint8Array;
+    }
+  /** The socket of an interface could not be opened, or not be written; it is closed. */
+  | {
+      readonly kind: 'discoveryFailed';
+      readonly interface: string;
+      readonly error: PlatformError;
+    }
   | {
       readonly kind: 'bfdChanged';
       readonly remote: IpAddress;
@@ -228,6 +242,16 @@ export type Order =
       readonly nameTimeMs?: number;
     }
   | { readonly kind: 'log'; readonly class: LogClass; readonly text: string }
+  /** Router Discovery on an interface, from now on; what comes in is a fact. */
+  | { readonly kind: 'discoveryOpen'; readonly interface: string }
+  /** Hop limit 255, from the link-local address of the interface. */
+  | {
+      readonly kind: 'discoverySend';
+      readonly interface: string;
+      readonly destination: IpAddress;
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: 'discoveryClose'; readonly interface: string }
   | {
       readonly kind: 'bfdRequest';
       readonly remote: IpAddress;

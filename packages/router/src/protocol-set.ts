@@ -14,6 +14,7 @@ import { DirectProtocol } from './protocols/direct.ts';
 import { KernelProtocol } from './protocols/kernel.ts';
 import { MrtProtocol } from './protocols/mrt.ts';
 import { PipeProtocol } from './protocols/pipe.ts';
+import { RadvProtocol } from './protocols/radv.ts';
 import { RpkiProtocol } from './protocols/rpki.ts';
 import { StaticRoaProtocol } from './protocols/static-roa.ts';
 import { StaticProtocol } from './protocols/static.ts';
@@ -151,7 +152,10 @@ export class ProtocolSet {
   spawnBgp(parent: Protocol, configure: () => BgpConfig, accepted: AcceptedFact): void {
     if (!(parent instanceof BgpProtocol)) return;
     const known = this.#childrenOf(parent).find(
-      (child) => child.config.neighborAddress === accepted.remote && child.running,
+      ({ config, running }) =>
+        running &&
+        config.neighborAddress === accepted.remote &&
+        (accepted.interface === undefined || config.interface === accepted.interface),
     );
     if (known) return known.accepted(accepted);
     const child = new BgpProtocol(this.#engine, configure(), parent);
@@ -193,6 +197,8 @@ export class ProtocolSet {
         return new BmpProtocol(engine, config);
       case 'mrt':
         return new MrtProtocol(engine, config);
+      case 'radv':
+        return new RadvProtocol(engine, config);
       case 'rpki':
         return new RpkiProtocol(engine, config, this.#deps.roaTable);
     }

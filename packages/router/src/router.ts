@@ -23,6 +23,7 @@ import { Protocol } from './protocol.ts';
 import type { ShutdownReason } from './protocol.ts';
 import { BgpProtocol } from './protocols/bgp.ts';
 import { dumpTables } from './protocols/mrt.ts';
+import { RouterDiscovery } from './radv/router-discovery.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
@@ -74,6 +75,7 @@ export class Router implements Engine {
   readonly connections = new Map<ConnectionId, ConnectionHandler>();
   readonly listeners: Listeners;
   readonly bfd: BfdBroker;
+  readonly discovery: RouterDiscovery;
   readonly redirects: RedirectWatch;
   readonly groups: BgpGroups;
   readonly view: RouterView;
@@ -119,6 +121,7 @@ export class Router implements Engine {
     const nextId = (): number => this.nextId();
     this.listeners = new Listeners({ order, log, nextId, nowMs: () => this.nowMs });
     this.bfd = new BfdBroker(order, this.interfaces);
+    this.discovery = new RouterDiscovery(this);
     this.redirects = new RedirectWatch(this.interfaces, log);
     this.groups = new BgpGroups(this);
     this.#set = new ProtocolSet({
@@ -496,6 +499,10 @@ export class Router implements Engine {
       case 'kernelDone':
         for (const kernel of this.#set.kernels()) kernel.handleDone(fact.results);
         return;
+      case 'discoveryReceived':
+      case 'discoveryFailed':
+        this.discovery.handle(fact);
+        return;
       case 'bfdChanged':
         this.bfd.changed(fact, this.nowMs);
         return;
@@ -539,6 +546,7 @@ export class Router implements Engine {
 
   #replaceInterfaces(interfaces: readonly InterfaceFact[]): void {
     const events = this.interfaces.replace(interfaces, this.nowMs);
+    this.discovery.interfacesChanged();
     if (events.length === 0) return;
     for (const protocol of this.#set.all.slice()) {
       if (!protocol.running) continue;

@@ -91,6 +91,7 @@ export type ProtocolKind =
   | 'bfd'
   | 'rpki'
   | 'mrt'
+  | 'radv'
   | 'bmp';
 
 export interface ProtocolView {
@@ -216,6 +217,8 @@ export interface BgpView {
   readonly neighborRange?: Prefix;
   readonly neighborPort: number;
   readonly interface?: string;
+  /** Named by its interface; the address is where the neighbor was found, if it was. */
+  readonly unnumbered: boolean;
   /** True when a range protocol created this one. */
   readonly dynamic: boolean;
   /** 0 when only the peer type is configured and no OPEN was seen. */
@@ -311,6 +314,8 @@ export interface BgpErrorView {
 /** Why the last session, or attempt, ended. */
 export type ResetReason =
   | { readonly kind: 'none yet' }
+  /** Nobody advertised itself on the interface of an unnumbered session. */
+  | { readonly kind: 'neighbor not found' }
   | {
       readonly kind: 'notification received' | 'notification sent';
       readonly code: number;

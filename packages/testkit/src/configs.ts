@@ -179,6 +179,7 @@ export function bgpConfig(
     localAs: asns.local,
     localPort: 179,
     neighborAddress,
+    unnumbered: false,
     neighborAs: asns.remote,
     peerType: asns.local === asns.remote ? 'internal' : 'external',
     neighborPort: 179,

@@ -31,6 +31,12 @@ export interface StreamEnds {
 /** Takes a connection to a listening port; returns who listens to it from then on. */
 export type Acceptor = (stream: SimStream, ends: StreamEnds) => StreamEvents;
 
+export interface DiscoveryArrival {
+  readonly interface: string;
+  readonly source: IpAddress;
+  readonly bytes: Uint8Array;
+}
+
 interface Port {
   readonly interface: InterfaceFact;
   readonly segment: string;
@@ -57,6 +63,8 @@ export class SimHost {
   readonly #listeners = new Set<Listener>();
   readonly #changed = new Set<() => void>();
   #powered = true;
+  /** Takes Router Discovery messages; absent while nobody listens to them. */
+  onDiscovery: ((arrival: DiscoveryArrival) => void) | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -169,6 +177,23 @@ export class SimNetwork {
       }
     }
     return undefined;
+  }
+
+  /** A Router Discovery message, to the owner of an address or to everybody on the segment. */
+  discover(from: SimHost, interfaceName: string, destination: IpAddress, bytes: Uint8Array): void {
+    const port = from.ports().find((p) => p.interface.name === interfaceName);
+    const source = port?.interface.addresses.find(({ scope }) => scope === 'link')?.address;
+    if (!port || source === undefined) return;
+    const everybody = destination.startsWith('ff');
+    for (const to of this.#hosts) {
+      if (to === from || this.path(from, to) === undefined) continue;
+      for (const { interface: at, segment } of to.ports()) {
+        if (segment !== port.segment || !at.adminUp) continue;
+        if (!everybody && !at.addresses.some((a) => a.address === destination)) continue;
+        const arrival = { interface: at.name, source, bytes };
+        this.clock.after(this.qualityOf(segment).delayMs, () => to.onDiscovery?.(arrival));
+      }
+    }
   }
 
   /** The host that owns an address on an interface that is up. */

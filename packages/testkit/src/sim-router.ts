@@ -28,7 +28,7 @@ export class SimRouter {
   readonly host: SimHost;
   readonly fib: FakeFib;
   readonly log: LogLine[] = [];
-  /** Orders that have no effect here, for assertions (BFD requests). */
+  /** For assertions: orders that have no effect here (BFD requests), and Router Discovery. */
   readonly orders: Order[] = [];
   router: Router;
   readonly #network: SimNetwork;
@@ -38,6 +38,8 @@ export class SimRouter {
     ListenerId,
     { close(): void; readonly keys: Map<string, string> }
   >();
+  /** Interfaces with an open Router Discovery socket. */
+  readonly #discovery = new Set<string>();
   #wakeup: Scheduled | undefined;
   #wakeupMs: number | undefined;
   #nextAccepted = -1;
@@ -53,6 +55,10 @@ export class SimRouter {
     this.#random = random;
     this.fib = new FakeFib(() => host.interfaces());
     this.router = this.#boot();
+    host.onDiscovery = (arrival) => {
+      if (!this.#discovery.has(arrival.interface)) return;
+      this.feed({ kind: 'discoveryReceived', hopLimit: 255, ...arrival });
+    };
     host.onInterfaceChange(() => {
       for (const fact of host.interfaces()) {
         if (!fact.adminUp) this.fib.interfaceDown(fact.ifindex);
@@ -158,6 +164,7 @@ export class SimRouter {
 
   #stop(): void {
     this.#dead = true;
+    this.#discovery.clear();
     this.#wakeup?.cancel();
     this.#wakeupMs = undefined;
   }
@@ -240,6 +247,18 @@ export class SimRouter {
       case 'setListenerKey':
         if (order.key === undefined) this.#listeners.get(order.listener)?.keys.delete(order.peer);
         else this.#listeners.get(order.listener)?.keys.set(order.peer, order.key);
+        return;
+      case 'discoveryOpen':
+        this.#discovery.add(order.interface);
+        this.orders.push(order);
+        return;
+      case 'discoverySend':
+        this.orders.push(order);
+        this.#network.discover(this.host, order.interface, order.destination, order.bytes);
+        return;
+      case 'discoveryClose':
+        this.#discovery.delete(order.interface);
+        this.orders.push(order);
         return;
       case 'tcpConfigure':
       case 'writeFile':

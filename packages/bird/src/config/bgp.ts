@@ -82,6 +82,7 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     localPort: d.localPort ?? 179,
     ...defined('neighborAddress', d.neighborAddress),
     ...defined('neighborRange', d.neighborRange),
+    unnumbered: false,
     neighborAs,
     peerType,
     neighborPort: d.neighborPort ?? 179,

@@ -18,6 +18,8 @@ import type {
   NetType,
   PipeConfig,
   ProtocolConfig,
+  RadvConfig,
+  RadvPrefixConfig,
   RpkiConfig,
   StaticConfig,
 } from '@rookery/router';
@@ -66,6 +68,10 @@ export type BfdDraft = DraftCommon & { kind: 'bfd' } & Own<BfdConfig>;
 export type RpkiDraft = DraftCommon & { kind: 'rpki' } & Own<RpkiConfig>;
 export type MrtDraft = DraftCommon & { kind: 'mrt' } & Own<MrtConfig>;
 export type BmpDraft = DraftCommon & { kind: 'bmp' } & Own<BmpConfig>;
+export type RadvDraft = DraftCommon & {
+  kind: 'radv';
+  prefixes?: readonly RadvPrefixConfig[];
+} & Own<RadvConfig>;
 export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
@@ -82,6 +88,7 @@ export type ProtocolDraft =
   | RpkiDraft
   | MrtDraft
   | BmpDraft
+  | RadvDraft
   | BgpDraft;
 
 export interface BfdOptionsDraft {
@@ -123,6 +130,7 @@ export const PREFERENCE: Readonly<Record<ProtocolKind, number>> = {
   rpki: 100,
   mrt: 0,
   bmp: 0,
+  radv: 0,
 };
 
 /** Fills a channel of a protocol that is not BGP. */

@@ -30,6 +30,7 @@ import {
 } from './protocols.ts';
 import { BMP_OPTIONS, finishBmp } from './bmp.ts';
 import { MRT_OPTIONS, finishMrt } from './mrt.ts';
+import { RADV_OPTIONS, finishRadv } from './radv.ts';
 import { RPKI_OPTIONS, finishRpki } from './rpki.ts';
 import { STATIC_OPTIONS, finishStatic } from './static.ts';
 import type { ConfigState } from './state.ts';
@@ -51,6 +52,7 @@ const TYPES: Readonly<Record<ProtocolKind, ProtocolType>> = {
   bfd: protocolType(BFD_OPTIONS, (s, d) => finishBfd(s.read, d)),
   bmp: protocolType(BMP_OPTIONS, (s, d, e) => finishBmp(s.read, d, e)),
   mrt: protocolType(MRT_OPTIONS, (s, d, e) => finishMrt(s.read, d, e)),
+  radv: protocolType(RADV_OPTIONS, (s, d) => finishRadv(s.read, d)),
   rpki: protocolType(RPKI_OPTIONS, (s, d, e) => finishRpki(s.read, d, e), true),
 };
 
@@ -59,7 +61,6 @@ const OTHER_TYPES: ReadonlySet<string> = new Set([
   'ospf',
   'rip',
   'babel',
-  'radv',
   'aggregator',
   'l3vpn',
   'mpls',

@@ -255,4 +255,5 @@ export const CHANNEL_TYPES: Readonly<Record<string, readonly NetType[]>> = {
   rpki: ['roa4', 'roa6'],
   mrt: [],
   bmp: [],
+  radv: [],
 };

@@ -25,6 +25,7 @@ const KIND_NAMES: Readonly<Record<ProtocolKind, string>> = {
   bgp: 'BGP',
   pipe: 'Pipe',
   bfd: 'BFD',
+  radv: 'RAdv',
   rpki: 'RPKI',
   mrt: 'MRT',
   bmp: 'BMP',

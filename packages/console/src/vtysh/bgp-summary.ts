@@ -1,6 +1,7 @@
 // `show bgp summary` and its variants, as text and JSON. One block per family that any neighbor
 // has; the variants choose rows (established, failed, one neighbor, one AS) or columns (wide).
 
+import { familyOf } from '@rookery/net';
 import type { Family } from '@rookery/net';
 import {
   ageMs,
@@ -271,7 +272,7 @@ function peerJson(context: VtyContext, neighbor: Neighbor, family: Family): Json
     connectionsEstablished: bgp.connectionsEstablished,
     connectionsDropped: bgp.connectionsDropped,
     ...(protocol.description !== undefined && { desc: protocol.description }),
-    idType: neighbor.name.includes(':') ? 'ipv6' : 'ipv4',
+    idType: idType(neighbor),
   };
 }
 
@@ -282,8 +283,12 @@ function failedJson(context: VtyContext, neighbor: Neighbor): Json {
     connectionsDropped: bgp.connectionsDropped,
     ...uptimeJson(context, neighbor),
     lastResetDueTo: failedReason(neighbor),
-    idType: neighbor.name.includes(':') ? 'ipv6' : 'ipv4',
+    idType: idType(neighbor),
   };
+}
+
+function idType({ name, bgp }: Neighbor): string {
+  return bgp.unnumbered ? 'interface' : familyOf(name);
 }
 
 function hostJson({ bgp }: Neighbor): { hostname?: string; domainname?: string } {

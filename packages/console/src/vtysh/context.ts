@@ -39,7 +39,8 @@ export interface VtyContext extends VtyEnvironment {
 }
 
 export interface Neighbor {
-  readonly name: IpAddress;
+  /** The address, or the interface of one without. */
+  readonly name: string;
   readonly protocol: ProtocolView;
   readonly bgp: BgpView;
 }
@@ -48,21 +49,33 @@ export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 export const FAMILY_TITLES = { ipv4: 'IPv4 Unicast', ipv6: 'IPv6 Unicast' } as const;
 export const FAMILY_KEYS = { ipv4: 'ipv4Unicast', ipv6: 'ipv6Unicast' } as const;
 
-/** BGP neighbors with an address, in order of the address. */
+/** BGP neighbors: those named by an interface first, then in order of the address. */
 export function neighborsOf(view: RouterView): readonly Neighbor[] {
   const found: Neighbor[] = [];
   const running = view.runningConfig()?.instances.flatMap((instance) => instance.neighbors) ?? [];
   for (const protocol of view.protocols()) {
     const { bgp } = protocol;
-    if (bgp?.neighborAddress === undefined) continue;
-    const rendered = running.find((n) => n.address === bgp.neighborAddress);
+    const name = bgp && neighborName(bgp);
+    if (!bgp || name === undefined) continue;
+    const rendered = running.find((n) => (n.address ?? n.interface) === name);
     found.push({
-      name: bgp.neighborAddress,
+      name,
       protocol,
       bgp: rendered ? withRouteMaps(bgp, rendered) : bgp,
     });
   }
-  return found.toSorted((a, b) => compareAddresses(a.name, b.name));
+  return found.toSorted((a, b) => compareNeighbors(a, b));
+}
+
+/** What FRR calls a neighbor; ranges have no name. */
+export function neighborName(bgp: BgpView): string | undefined {
+  return bgp.unnumbered ? bgp.interface : bgp.neighborAddress;
+}
+
+function compareNeighbors(a: Neighbor, b: Neighbor): number {
+  if (a.bgp.unnumbered !== b.bgp.unnumbered) return a.bgp.unnumbered ? -1 : 1;
+  if (a.bgp.unnumbered) return a.name < b.name ? -1 : 1;
+  return compareAddresses(a.name, b.name);
 }
 
 /** On a speaker policies go by the names of the route maps that its configuration shows. */

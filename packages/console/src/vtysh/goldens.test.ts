@@ -283,3 +283,38 @@ for (const [stage, fixture, commands] of stages) {
     });
   }
 }
+
+/** What FRR 8.4 says of `neighbor eth0 interface`, as far as 9.1 does not differ. */
+test('a neighbor without an address goes by its interface', () => {
+  const unnumbered = { unnumbered: true, interface: 'eth0' };
+  const found = neighborUp(1, { ...unnumbered, neighborAddress: 'fe80::1' });
+  const up = nodeStage('08:00:00', found);
+  assert.match(ask(up, 'show bgp summary'), /^eth0 {12}4 {6}64496 /m);
+  assert.match(
+    ask(up, 'show bgp neighbors eth0'),
+    /^BGP neighbor on eth0: fe80::1, remote AS 64496, local AS 64497, external link$/m,
+  );
+  const { eth0 } = JSON.parse(ask(up, 'show bgp neighbors json'));
+  assert.equal(Object.keys(eth0)[0], 'bgpNeighborAddr');
+  assert.equal(eth0.bgpNeighborAddr, 'fe80::1');
+  const summary = JSON.parse(ask(up, 'show bgp summary json'));
+  assert.equal(summary.ipv4Unicast.peers.eth0.idType, 'interface');
+
+  const { neighborAddress: _, ...nowhere } = neighborDown({
+    ...unnumbered,
+    state: 'Idle',
+    neighborAs: 0,
+    lastReset: { atMs: at('07:59:00'), reason: { kind: 'neighbor not found' } },
+  });
+  const down = nodeStage('08:00:00', nowhere);
+  assert.match(
+    ask(down, 'show bgp neighbors'),
+    /^BGP neighbor on eth0: \(unspec\), remote AS 0, local AS 64497, external link$/m,
+  );
+  assert.match(
+    ask(down, 'show bgp neighbors'),
+    /Last reset 00:01:00, {3}Waiting for Peer IPv6 LLA/,
+  );
+  const shown = JSON.parse(ask(down, 'show bgp neighbors json')).eth0;
+  assert.deepEqual([shown.bgpNeighborAddr, shown.lastResetCode], ['none', 28]);
+});

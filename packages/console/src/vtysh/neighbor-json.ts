@@ -25,6 +25,7 @@ export function neighborJson(context: VtyContext, neighbor: Neighbor): Json {
   const { bgp, protocol } = neighbor;
   const established = bgp.state === 'Established';
   return {
+    ...(bgp.unnumbered && { bgpNeighborAddr: bgp.neighborAddress ?? 'none' }),
     remoteAs: bgp.neighborAs,
     localAs: bgp.localAs,
     [bgp.internal ? 'nbrInternalLink' : 'nbrExternalLink']: true,

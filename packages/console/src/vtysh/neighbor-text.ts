@@ -37,13 +37,12 @@ export function neighborText(context: VtyContext, neighbor: Neighbor): string {
 
 function headLines(context: VtyContext, { name, bgp, protocol }: Neighbor): string[] {
   const link = `${bgp.confederationMember ? 'confed-' : ''}${bgp.internal ? 'internal' : 'external'}`;
-  const remoteAs = bgp.neighborAs === 0 ? 'Unspecified' : String(bgp.neighborAs);
   const hostname = bgp.neighborCapabilities?.hostname;
   const { domain = '' } = hostname ?? {};
   const up = bgp.establishedMs === undefined ? 0 : ageMs(context, bgp.establishedMs);
   const upFor = bgp.state === 'Established' ? `, up for ${peerAge(up)}` : '';
   return [
-    `BGP neighbor is ${name}, remote AS ${remoteAs}, local AS ${bgp.localAs}, ${link} link`,
+    `BGP neighbor ${bgp.unnumbered ? `on ${name}:` : 'is'} ${bgp.neighborAddress ?? '(unspec)'}, remote AS ${bgp.neighborAs}, local AS ${bgp.localAs}, ${link} link`,
     `  Local Role: ${bgp.localRole ?? 'undefined'}`,
     `  Remote Role: ${bgp.neighborCapabilities?.role ?? 'undefined'}`,
     ...(protocol.description === undefined ? [] : [` Description: ${protocol.description}`]),

@@ -10,6 +10,8 @@ export function resetText(reason: ResetReason | undefined): string {
     case undefined:
     case 'none yet':
       return 'Waiting for peer OPEN';
+    case 'neighbor not found':
+      return 'Waiting for Peer IPv6 LLA';
     case 'notification received':
       return 'BGP Notification received';
     case 'notification sent':
@@ -39,6 +41,8 @@ export function resetCode(reason: ResetReason | undefined): number {
     case undefined:
     case 'none yet':
       return 32;
+    case 'neighbor not found':
+      return 28;
     case 'notification received':
       return 13;
     case 'notification sent':

@@ -34,6 +34,7 @@ export function bgpView(protocol: BgpProtocol): BgpView {
   return {
     state: stateName(protocol),
     neighborPort: config.neighborPort,
+    unnumbered: config.unnumbered,
     dynamic: protocol.parent !== undefined,
     neighborAs: config.neighborAs !== 0 ? config.neighborAs : (shown?.peerAs ?? 0),
     localAs: config.localAs,
@@ -91,9 +92,7 @@ export function bgpView(protocol: BgpProtocol): BgpView {
         }
       : {}),
     ...(peer.lastError ? { lastError: errorView(peer.lastError.reason) } : {}),
-    ...(peer.lastReset
-      ? { lastReset: { atMs: peer.lastReset.atMs, reason: resetReason(peer.lastReset.reason) } }
-      : {}),
+    ...optional('lastReset', lastResetView(protocol)),
     ...optional('establishedMs', peer.upSinceMs),
     ...optional('lastReadMs', traffic.lastReadMs),
     ...optional('lastWriteMs', traffic.lastWriteMs),
@@ -151,6 +150,13 @@ function stateName(protocol: BgpProtocol): BgpView['state'] {
   if (protocol.state === 'stop' || protocol.state === 'flush') return 'Close';
   if (protocol.isRange) return 'Passive';
   return protocol.sessionWord;
+}
+
+function lastResetView({ peer, config, createdMs }: BgpProtocol): BgpView['lastReset'] {
+  const { lastReset } = peer;
+  if (lastReset) return { atMs: lastReset.atMs, reason: resetReason(lastReset.reason) };
+  if (!config.unnumbered || config.neighborAddress !== undefined) return undefined;
+  return { atMs: createdMs, reason: { kind: 'neighbor not found' } };
 }
 
 function timersView(timers: PeerTimers, nowMs: number): BgpView['timers'] {

@@ -26,6 +26,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   localPort: 'session',
   neighborAddress: 'session',
   neighborRange: 'session',
+  unnumbered: 'session',
   neighborAs: 'session',
   peerType: 'session',
   neighborPort: 'session',

@@ -36,6 +36,7 @@ import {
   sameExportOptions,
   sameNextHopOptions,
 } from '../bgp/same-config.ts';
+import { HERE_WE_ARE, locatedConfig } from '../bgp/unnumbered.ts';
 import { SessionRoutes } from '../bgp/session-routes.ts';
 import type { BgpFamily } from '../bgp/session-routes.ts';
 import type { Channel } from '../channel.ts';
@@ -128,7 +129,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   /** What a new configuration of the range means for this instance. */
   derivedFrom(range: BgpConfig): BgpConfig {
-    return derivedConfig(range, this.name, this.config.neighborAddress ?? '');
+    const { neighborAddress = '', interface: link } = this.config;
+    return derivedConfig(range, this.name, neighborAddress, link);
   }
 
   /** The interfaces are known: look for the neighbor. Called once per start. */
@@ -139,6 +141,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       this.#updateListening(true);
       return;
     }
+    this.#seek();
     const presence = presenceOf(this.config, this.engine.interfaces);
     // The link may have come or gone while the instance was down.
     if (presence !== 'present') this.#step({ kind: 'neighborLost', because: presence });
@@ -149,8 +152,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#requestBfd();
   }
 
-  reconfigure(next: ProtocolConfig, soft: boolean): boolean {
-    if (next.kind !== 'bgp' || !sameBgpConfig(this.config, next)) return false;
+  reconfigure(change: ProtocolConfig, soft: boolean): boolean {
+    if (change.kind !== 'bgp') return false;
+    const next = locatedConfig(change, this.config.neighborAddress);
+    if (!sameBgpConfig(this.config, next)) return false;
     if (next.channels.length !== this.families.length) return false;
     for (const [i, { channel }] of this.families.entries()) {
       if (!sameChannelSession(channel.config as BgpChannelConfig, next.channels[i]!)) return false;
@@ -241,11 +246,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     if (!this.running || !this.#begun) return 0;
     const { neighborAddress, neighborRange, localAddress, interface: link } = this.config;
     if (localAddress !== undefined && fact.local !== localAddress) return 0;
-    if (neighborAddress !== undefined) {
-      if (neighborAddress !== fact.remote) return 0;
-      const scoped = isLinkLocal(neighborAddress) && link !== undefined;
-      return scoped && fact.interface !== undefined && fact.interface !== link ? 0 : 2;
-    }
+    // Known for link-local addresses, which other links may have as well.
+    const scope = fact.interface;
+    if (scope !== undefined && link !== undefined && scope !== link) return 0;
+    if (neighborAddress !== undefined) return neighborAddress === fact.remote ? 2 : 0;
     return neighborRange !== undefined && prefixContains(neighborRange, fact.remote) ? 1 : 0;
   }
 
@@ -341,6 +345,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#timer.clear();
     this.#updateListening(false);
     this.engine.bfd.release(this);
+    this.engine.discovery.leave(this);
     for (const role of ['outgoing', 'incoming'] as const) {
       const wire = this.#wires[role];
       if (!wire) continue;
@@ -539,13 +544,36 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     return {
       routerId: this.localId,
       hostname: this.engine.hostname,
-      neighborAddress: config.neighborAddress ?? config.neighborRange ?? '',
+      neighborAddress:
+        config.neighborAddress ?? config.neighborRange ?? `the router on ${config.interface}`,
       ...(config.interface === undefined ? {} : { interface: config.interface }),
       ...(localAddress === undefined ? {} : { localAddress }),
       ...(this.engine.recovery.active && config.gracefulRestart === 'on'
         ? { restarting: { forwardingPreserved: this.families.map((f) => f.family) } }
         : {}),
     };
+  }
+
+  /** The neighbor of an unnumbered session has to be found, and to find us. */
+  #seek(): void {
+    const { unnumbered, interface: link } = this.config;
+    if (!unnumbered || link === undefined) return;
+    this.engine.discovery.join({
+      owner: this,
+      interface: link,
+      config: HERE_WE_ARE,
+      heard: (address) => this.#found(address),
+    });
+  }
+
+  #found(address: IpAddress): void {
+    if (address === this.config.neighborAddress || this.peer.established !== undefined) return;
+    this.trace('events', `Neighbor found at ${address}`);
+    if (this.peer.neighborPresent) this.#step({ kind: 'neighborLost', because: 'neighbor' });
+    this.#updateListening(false);
+    this.engine.bfd.release(this);
+    this.config = locatedConfig(this.config, address);
+    this.onInterfacesSettled();
   }
 
   #updateListening(wanted: boolean): void {
@@ -595,7 +623,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const { dynamicName, dynamicNameDigits } = this.config;
     const configure = (): BgpConfig => {
       const number = String(++this.#dynamicCount).padStart(dynamicNameDigits, '0');
-      return derivedConfig(this.config, `${dynamicName}${number}`, fact.remote);
+      return derivedConfig(this.config, `${dynamicName}${number}`, fact.remote, fact.interface);
     };
     this.engine.spawnBgp(this, configure, fact);
   }
@@ -641,9 +669,15 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 }
 
 /** One neighbor out of a range: it calls us, we never call it. */
-function derivedConfig(range: BgpConfig, name: string, address: IpAddress): BgpConfig {
+function derivedConfig(
+  range: BgpConfig,
+  name: string,
+  address: IpAddress,
+  link = range.interface,
+): BgpConfig {
   const { neighborRange: _range, ...rest } = range;
-  return { ...rest, name, neighborAddress: address, passive: true };
+  const place = link === undefined ? {} : { interface: link };
+  return { ...rest, ...place, name, neighborAddress: address, passive: true };
 }
 
 function endpointsOf(fact: {
