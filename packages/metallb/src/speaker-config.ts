@@ -169,6 +169,8 @@ function bgpFor(peer: Peer, config: Config): BgpConfig {
     // "aware" without families: the router must not keep the routes of a node that died.
     gracefulRestart: peer.gracefulRestart ? 'on' : 'aware',
     gracefulRestartTimeSec: 120,
+    // FRR has set the N bit since 8.3, whatever the mode.
+    gracefulNotification: true,
     longLivedGracefulRestart: 'aware',
     longLivedStaleTimeSec: 0,
     requireCapabilities: [],

@@ -409,6 +409,7 @@ export interface BgpConfig extends ProtocolCommon {
   readonly advertiseHostname: boolean;
   readonly gracefulRestart: GracefulRestartMode;
   readonly gracefulRestartTimeSec: number;
+  readonly gracefulNotification: boolean;
   readonly longLivedGracefulRestart: GracefulRestartMode;
   readonly longLivedStaleTimeSec: number;
   /** Upper bound for how long stale routes of this neighbor are kept; `undefined`: what it announced. */

@@ -150,6 +150,9 @@ export abstract class Protocol {
   /** After all events of one change. */
   onInterfacesSettled(): void {}
 
+  /** Our graceful restart is over. */
+  onRecovered(): void {}
+
   /** Runs imports or exports again; `false` when the neighbor cannot resend. */
   reload(direction: 'in' | 'out' | 'both'): boolean {
     for (const channel of this.channels) {

@@ -134,7 +134,7 @@ export class Router implements Engine {
       log,
       waiting: () => this.#set.recoveringChannels(),
       onDone: () => {
-        for (const kernel of this.#set.kernels()) kernel.recovered();
+        for (const protocol of this.#set.all) if (protocol.running) protocol.onRecovered();
       },
     });
     this.#recovers = options.recovering ?? false;

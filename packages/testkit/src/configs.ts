@@ -224,6 +224,7 @@ export function bgpConfig(
     advertiseHostname: false,
     gracefulRestart: 'aware',
     gracefulRestartTimeSec: 120,
+    gracefulNotification: false,
     longLivedGracefulRestart: 'aware',
     longLivedStaleTimeSec: 3600,
     requireCapabilities: [],

@@ -133,7 +133,10 @@ export function dropConnection(step: Step, role: ConnectionRole): void {
 
 function openConnection(step: Step, role: ConnectionRole, endpoints: Endpoints): void {
   const { state } = step;
-  const sent = openFor(state.config, state.identity, !state.withoutCapabilities);
+  const sent = openFor(state.config, state.identity, {
+    capabilities: !state.withoutCapabilities,
+    again: state.connectionsEstablished > 0,
+  });
   state.traffic.heardMs[role] = step.nowMs;
   sendOpen(step, role, sent);
   setConnection(step, role, {

@@ -131,8 +131,8 @@ function isGraceful(negotiated: Negotiated, reason: DownReason, config: SessionC
     case 'bfdDown':
       return config.bfd?.graceful === true;
     case 'notificationSent':
-      // RFC 8538 §4 covers hold timer expiry; RFC 4724 peers that just vanish look the same.
-      return reason.code === ERROR.holdTimerExpired;
+      // RFC 8538 §4: who sends it keeps routes too. Hold timer expiry looks to RFC 4724 like a loss.
+      return reason.code === ERROR.holdTimerExpired || negotiated.gracefulNotification;
     case 'notificationReceived':
       // RFC 8538 §4: with the N bit on both sides a NOTIFICATION keeps routes, a hard reset does not.
       return negotiated.gracefulNotification && !reason.hard;

@@ -4,7 +4,7 @@
 import { CEASE, ERROR } from '../wire/constants.ts';
 import { NO_DATA } from '../wire/fault.ts';
 import type { Notification } from '../wire/fault.ts';
-import { birdNotificationText, ceaseNotification } from '../wire/notification.ts';
+import { birdNotificationText, ceaseNotification, hardReset } from '../wire/notification.ts';
 import { retentionFor, sentReason, stoppedReason } from './down-reason.ts';
 import { IDLE, negotiatedOf } from './peer-state.ts';
 import {
@@ -67,6 +67,9 @@ export interface Ending {
 export function endInstance(step: Step, ending: Ending): void {
   const { state } = step;
   const { reason } = ending;
+  const session = state.established;
+  // RFC 8538 §4, §5: its routes go, so ours must not be kept either.
+  const hard = negotiatedOf(state)?.gracefulNotification === true;
   endSession(step, reason);
   step.actions.push({ kind: 'instanceStopping', reason });
   for (const role of ROLES) {
@@ -76,7 +79,8 @@ export function endInstance(step: Step, ending: Ending): void {
           ? ending.notification
           : ceaseNotification(CEASE.unspecific);
       if (notification && !(ending.reset && ending.on === role)) {
-        sendNotification(step, role, notification);
+        const wrapped = hard && role === session ? hardReset(notification) : notification;
+        sendNotification(step, role, wrapped);
       }
     }
     closeConnection(step, role, ending.reset === true && ending.on === role);
@@ -143,7 +147,27 @@ export function failConnection(
     state.lastError = { reason, atMs: step.nowMs };
     return;
   }
+  if (keepsRoutes(step, reason)) {
+    // The error wait is due all the same: a peer that errs again would flap.
+    sendNotification(step, role, notification);
+    endSessionGracefully(step, role, reason);
+    delayAfterError(step);
+    return;
+  }
   endInstance(step, { reason, notification, on: role, after: 'restart', error: true });
+}
+
+/** An error cost the session, not the instance: the next attempt waits as after any error. */
+export function delayAfterError(step: Step): void {
+  growErrorDelay(step);
+  waitAfterError(step);
+}
+
+/** The end of the session for this reason leaves the peer's routes in place. */
+export function keepsRoutes(step: Step, reason: DownReason): boolean {
+  const negotiated = negotiatedOf(step.state);
+  if (!negotiated || step.state.config.disableAfterError) return false;
+  return retentionFor(negotiated, reason, step.state.config).families.length > 0;
 }
 
 /** The engine's wish. */

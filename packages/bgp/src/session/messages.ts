@@ -14,8 +14,14 @@ import {
 import { decodeOpen } from '../wire/open.ts';
 import { decodeRouteRefresh } from '../wire/route-refresh.ts';
 import { dropConnection, resumeConnecting } from './connections.ts';
-import { receivedReason, retentionFor } from './down-reason.ts';
-import { endInstance, endSessionGracefully, failConnection } from './lifecycle.ts';
+import { receivedReason } from './down-reason.ts';
+import {
+  delayAfterError,
+  endInstance,
+  endSessionGracefully,
+  failConnection,
+  keepsRoutes,
+} from './lifecycle.ts';
 import { negotiate, publicAs } from './negotiate.ts';
 import { negotiatedOf } from './peer-state.ts';
 import type { Connection } from './peer-state.ts';
@@ -202,11 +208,12 @@ function onNotification(step: Step, role: ConnectionRole, received: Received): v
   const { code, subcode } = notification;
   const reason = receivedReason(notification);
   log(step, 'remote', `Received: ${birdNotificationText(notification)}`);
-  const negotiated = negotiatedOf(state);
-  if (state.established === role && negotiated) {
-    if (retentionFor(negotiated, reason, state.config).families.length > 0) {
+  const disable = isCease(code) && state.config.disableAfterCease.includes(subcode);
+  if (state.established === role) {
+    if (!disable && keepsRoutes(step, reason)) {
       endSessionGracefully(step, role, reason);
-      resumeConnecting(step);
+      if (isCease(code)) resumeConnecting(step);
+      else delayAfterError(step);
       return;
     }
   } else {
@@ -218,7 +225,6 @@ function onNotification(step: Step, role: ConnectionRole, received: Received): v
       return;
     }
   }
-  const disable = isCease(code) && state.config.disableAfterCease.includes(subcode);
   if (disable) log(step, 'info', 'Disabled after Cease notification');
   // RFC 5492 §3: a peer that knows no optional parameters gets an OPEN without them, at once.
   const plainRetry =

@@ -41,18 +41,23 @@ export function sessionChannels(
   });
 }
 
-/** The OPEN we send. `capabilities` is false for a peer that refused them (RFC 5492 §3). */
+/**
+ * The OPEN we send. `capabilities` is false for a peer that refused them (RFC 5492 §3); `again` is
+ * true when we had a session with it before in this life.
+ */
 export function openFor(
   config: SessionConfig,
   identity: SessionIdentity,
-  capabilities: boolean,
+  { capabilities, again }: { readonly capabilities: boolean; readonly again: boolean },
 ): Open {
   return {
     asn: publicAs(config),
     holdTimeSec: config.holdTimeSec,
     id: identity.routerId,
     capabilities:
-      capabilities && config.capabilities ? localCapabilities(config, identity) : NO_CAPABILITIES,
+      capabilities && config.capabilities
+        ? localCapabilities(config, identity, again)
+        : NO_CAPABILITIES,
   };
 }
 
@@ -119,9 +124,14 @@ export function negotiate(
 
 type BooleanCapability = 'extendedMessages' | 'routeRefresh' | 'enhancedRouteRefresh';
 
-function localCapabilities(config: SessionConfig, identity: SessionIdentity): CapabilitySet {
+function localCapabilities(
+  config: SessionConfig,
+  identity: SessionIdentity,
+  again: boolean,
+): CapabilitySet {
   const channels = sessionChannels(config);
-  const preserved = identity.restarting?.forwardingPreserved ?? [];
+  // RFC 8538 §2: after a mere NOTIFICATION nothing was lost here, and the peer must hear that.
+  const forwardingPreserved = identity.restarting || (again && config.gracefulNotification);
   const addPath = channels
     .filter(({ channel }) => channel.addPaths !== 'off')
     .map(({ family, channel: { addPaths } }) => ({
@@ -147,18 +157,15 @@ function localCapabilities(config: SessionConfig, identity: SessionIdentity): Ca
       identity.hostname !== undefined && { hostname: identity.hostname }),
     ...(config.gracefulRestart !== 'off' && {
       gracefulRestart: {
-        restarting: identity.restarting !== undefined,
-        notification: false,
+        restarting: identity.restarting,
+        notification: config.gracefulNotification,
         restartTimeSec: config.gracefulRestartTimeSec,
         // A helper lists no family: it keeps no forwarding state of its own (RFC 4724 §3).
         families:
           config.gracefulRestart === 'on'
             ? channels
                 .filter(({ channel }) => channel.gracefulRestart)
-                .map(({ family }) => ({
-                  family,
-                  forwardingPreserved: preserved.includes(family),
-                }))
+                .map(({ family }) => ({ family, forwardingPreserved }))
             : [],
       },
     }),
@@ -170,7 +177,7 @@ function localCapabilities(config: SessionConfig, identity: SessionIdentity): Ca
                 .filter(({ channel }) => channel.longLivedGracefulRestart)
                 .map(({ family }) => ({
                   family,
-                  forwardingPreserved: preserved.includes(family),
+                  forwardingPreserved,
                   staleTimeSec: config.longLivedStaleTimeSec,
                 }))
             : [],

@@ -2,41 +2,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatHex } from '@rookery/net';
 import { NO_CAPABILITIES } from '../wire/capabilities.ts';
-import type { CapabilitySet } from '../wire/capability-set.ts';
 import { NO_DATA } from '../wire/fault.ts';
 import { encodeKeepalive } from '../wire/frame-message.ts';
-import { encodeNotification, hardReset } from '../wire/notification.ts';
-import { encodeOpen } from '../wire/open.ts';
+import { encodeNotification } from '../wire/notification.ts';
 import { encodeEndOfRib } from '../wire/update-encode.ts';
-import { birdSessionState, negotiatedOf, peerTimers } from './peer-state.ts';
-import { ENDPOINTS, Lone, configFor, identityFor, kindsOf, logsOf, sentOf } from './test-peers.ts';
-import type { Retention, SessionAction, SessionConfig } from './types.ts';
-
-const CAPABILITIES: CapabilitySet = {
-  ...NO_CAPABILITIES,
-  any: true,
-  families: ['ipv4'],
-  routeRefresh: true,
-  as4: 64497,
-};
-
-function establish(
-  config: Partial<SessionConfig> = {},
-  capabilities: CapabilitySet = CAPABILITIES,
-): Lone {
-  const lone = new Lone(configFor(config));
-  lone.send({ kind: 'start' });
-  lone.send({ kind: 'tcpAccepted', ...ENDPOINTS });
-  lone.message('incoming', openWith({ capabilities }));
-  lone.message('incoming', encodeKeepalive());
-  assert.equal(lone.state.established, 'incoming');
-  return lone;
-}
-
-function openWith(overrides: Partial<Parameters<typeof encodeOpen>[0]> = {}): Uint8Array {
-  const plain = { asn: 64497, holdTimeSec: 180, id: '192.168.1.32', capabilities: CAPABILITIES };
-  return encodeOpen({ ...plain, ...overrides });
-}
+import { birdSessionState, peerTimers } from './peer-state.ts';
+import {
+  CAPABILITIES,
+  ENDPOINTS,
+  Lone,
+  configFor,
+  establish,
+  identityFor,
+  kindsOf,
+  logsOf,
+  openWith,
+  sentOf,
+} from './test-peers.ts';
+import type { SessionConfig } from './types.ts';
 
 /** The NOTIFICATION that an OPEN earns. */
 function refusal(config: Partial<SessionConfig>, open: Uint8Array): string | undefined {
@@ -202,86 +185,6 @@ test('disable after error leaves the instance down', () => {
   const last = lone.actions.findLast(({ kind }) => kind === 'instanceStopped');
   assert.ok(last?.kind === 'instanceStopped' && last.after === 'disable');
   assert.equal(lone.state.phase, 'down');
-});
-
-// What FRR says by default: helper without families, LLGR with stale time 0 (lab.md §4.2).
-const FRR_HELPER: CapabilitySet = {
-  ...CAPABILITIES,
-  gracefulRestart: { restarting: false, notification: true, restartTimeSec: 120, families: [] },
-  longLived: {
-    families: [{ family: 'ipv4', forwardingPreserved: true, staleTimeSec: 0 }],
-  },
-};
-const FRR_RESTARTER: CapabilitySet = {
-  ...CAPABILITIES,
-  gracefulRestart: {
-    restarting: false,
-    notification: true,
-    restartTimeSec: 120,
-    families: [{ family: 'ipv4', forwardingPreserved: true }],
-  },
-};
-const AWARE = { gracefulRestart: 'aware', longLivedGracefulRestart: 'aware' } as const;
-
-function retentionAfter(
-  capabilities: CapabilitySet,
-  end: (lone: Lone) => readonly SessionAction[],
-  config: Partial<SessionConfig> = AWARE,
-): Retention['families'] {
-  const actions = end(establish(config, capabilities));
-  const down = actions.find((action) => action.kind === 'sessionDown');
-  assert.ok(down?.kind === 'sessionDown');
-  return down.retention.families;
-}
-
-const vanish = (lone: Lone): readonly SessionAction[] =>
-  lone.send({ kind: 'tcpClosed', connection: 'incoming' });
-const silence = (lone: Lone): readonly SessionAction[] => lone.wait(181);
-
-test('routes outlive a session only where the peer listed the family', () => {
-  const kept = [{ family: 'ipv4', restartTimeSec: 120, llgrStaleTimeSec: 0 }];
-  assert.deepEqual(retentionAfter(FRR_HELPER, vanish), []);
-  assert.deepEqual(retentionAfter(FRR_HELPER, silence), []);
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, vanish), kept);
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, silence), kept);
-  assert.deepEqual(retentionAfter(CAPABILITIES, vanish), []);
-  const off = { gracefulRestart: 'off' } as const;
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, vanish, off), []);
-  const bounded = { ...AWARE, maxGracefulRestartTimeSec: 30 };
-  assert.equal(retentionAfter(FRR_RESTARTER, vanish, bounded)[0]?.restartTimeSec, 30);
-  const longLived: CapabilitySet = {
-    ...FRR_HELPER,
-    longLived: { families: [{ family: 'ipv4', forwardingPreserved: true, staleTimeSec: 3600 }] },
-  };
-  assert.deepEqual(retentionAfter(longLived, vanish), [
-    { family: 'ipv4', restartTimeSec: 0, llgrStaleTimeSec: 3600 },
-  ]);
-});
-
-test('a spoken end keeps no routes', () => {
-  const cease = { code: 6, subcode: 4, data: NO_DATA };
-  const say = (bytes: Uint8Array) => (lone: Lone) => lone.message('incoming', bytes);
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, say(encodeNotification(cease))), []);
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, say(encodeNotification(hardReset(cease)))), []);
-  const bfd = (lone: Lone): readonly SessionAction[] => lone.send({ kind: 'bfdDown' });
-  assert.deepEqual(retentionAfter(FRR_RESTARTER, bfd), []);
-  const graceful = { ...AWARE, bfd: { graceful: true } };
-  assert.equal(retentionAfter(FRR_RESTARTER, bfd, graceful).length, 1);
-});
-
-test('a restarted peer that calls again replaces its old session', () => {
-  const lone = establish(AWARE, FRR_RESTARTER);
-  lone.nowMs += 60_000;
-  const actions = lone.send({ kind: 'tcpAccepted', ...ENDPOINTS, remotePort: 50000 });
-  assert.deepEqual(kindsOf(actions), [
-    'sessionDown',
-    'closeTransport',
-    'acceptTransport',
-    'sendMessage',
-  ]);
-  assert.ok(logsOf(actions).includes('Neighbor graceful restart detected'));
-  assert.equal(lone.state.incoming.state, 'OpenSent');
-  assert.equal(negotiatedOf(lone.state), undefined);
 });
 
 test('a link-local neighbor is named with its interface', () => {

@@ -1,8 +1,12 @@
 // For the tests of this folder only: configurations, events, and two machines wired together over a
 // virtual link and clock. Messages arrive after the link's delay, in order, cut into chunks.
 
+import { NO_CAPABILITIES } from '../wire/capabilities.ts';
+import type { CapabilitySet } from '../wire/capability-set.ts';
 import { MESSAGE } from '../wire/constants.ts';
+import { encodeKeepalive } from '../wire/frame-message.ts';
 import { FrameReader } from '../wire/frame-reader.ts';
+import { encodeOpen } from '../wire/open.ts';
 import { createPeer } from './peer-state.ts';
 import type { PeerState } from './peer-state.ts';
 import { stepPeer } from './step-peer.ts';
@@ -39,6 +43,7 @@ export function configFor(overrides: Partial<SessionConfig> = {}): SessionConfig
     advertiseHostname: false,
     gracefulRestart: 'off',
     gracefulRestartTimeSec: 120,
+    gracefulNotification: false,
     longLivedGracefulRestart: 'off',
     longLivedStaleTimeSec: 3600,
     requireCapabilities: [],
@@ -64,8 +69,37 @@ export function identityFor(overrides: Partial<SessionIdentity> = {}): SessionId
     routerId: '192.168.1.1',
     neighborAddress: '192.168.1.32',
     localAddress: '192.168.1.1',
+    restarting: false,
     ...overrides,
   };
+}
+
+/** What a plain modern peer says in its OPEN. */
+export const CAPABILITIES: CapabilitySet = {
+  ...NO_CAPABILITIES,
+  any: true,
+  families: ['ipv4'],
+  routeRefresh: true,
+  as4: 64497,
+};
+
+/** A machine whose peer called and is Established. */
+export function establish(
+  config: Partial<SessionConfig> = {},
+  capabilities: CapabilitySet = CAPABILITIES,
+): Lone {
+  const lone = new Lone(configFor(config));
+  lone.send({ kind: 'start' });
+  lone.send({ kind: 'tcpAccepted', ...ENDPOINTS });
+  lone.message('incoming', openWith({ capabilities }));
+  lone.message('incoming', encodeKeepalive());
+  if (lone.state.established !== 'incoming') throw new Error('not established');
+  return lone;
+}
+
+export function openWith(overrides: Partial<Parameters<typeof encodeOpen>[0]> = {}): Uint8Array {
+  const plain = { asn: 64497, holdTimeSec: 180, id: '192.168.1.32', capabilities: CAPABILITIES };
+  return encodeOpen({ ...plain, ...overrides });
 }
 
 export const ENDPOINTS = {
@@ -184,6 +218,7 @@ export class PeerPair {
         routerId: '192.168.1.32',
         neighborAddress: '192.168.1.1',
         localAddress: '192.168.1.32',
+        restarting: false,
         ...options.bIdentity,
       },
     );

@@ -59,6 +59,8 @@ export interface SessionConfig {
   readonly advertiseHostname: boolean;
   readonly gracefulRestart: GracefulMode;
   readonly gracefulRestartTimeSec: number;
+  /** RFC 8538: the N bit, so that a NOTIFICATION keeps routes unless it is a Hard Reset. */
+  readonly gracefulNotification: boolean;
   readonly longLivedGracefulRestart: GracefulMode;
   readonly longLivedStaleTimeSec: number;
   readonly maxGracefulRestartTimeSec?: number;
@@ -80,8 +82,8 @@ export interface SessionIdentity {
   readonly interface?: string;
   /** The address we connect from, when known before the connection is. */
   readonly localAddress?: IpAddress;
-  /** RFC 4724 §4.1: our own restart is in progress (R bit), and per family whether state was kept. */
-  readonly restarting?: { readonly forwardingPreserved: readonly Family[] };
+  /** RFC 4724 §4.1: our own restart is in progress, and the kernel went on forwarding. */
+  readonly restarting: boolean;
 }
 
 /** The transport in which direction the TCP connection was opened. */

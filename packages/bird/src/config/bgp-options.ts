@@ -118,6 +118,7 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
   'graceful restart time': (read, d) => {
     d.gracefulRestartTimeSec = read.num(0, 4095, 'Graceful restart time');
   },
+  'graceful restart notification': (read, d) => void (d.gracefulNotification = read.bool()),
   'min graceful restart time': (read) => void read.num(0, 4095, 'Graceful restart time'),
   'max graceful restart time': (read, d) => void (d.maxGracefulRestartTimeSec = read.num()),
   'long lived graceful restart': (read, d) => void (d.longLivedGracefulRestart = restartMode(read)),

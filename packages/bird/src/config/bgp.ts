@@ -135,6 +135,7 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     advertiseHostname: d.advertiseHostname ?? false,
     gracefulRestart,
     gracefulRestartTimeSec: d.gracefulRestartTimeSec ?? 120,
+    gracefulNotification: d.gracefulNotification ?? false,
     longLivedGracefulRestart,
     longLivedStaleTimeSec: d.longLivedStaleTimeSec ?? 3600,
     ...defined('maxGracefulRestartTimeSec', d.maxGracefulRestartTimeSec),

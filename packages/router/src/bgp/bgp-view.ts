@@ -28,7 +28,9 @@ export function bgpView(protocol: BgpProtocol): BgpView {
   const shown = negotiated ?? protocol.lastNegotiated;
   const { traffic } = peer;
   const tried = traffic.sent.open > 0;
-  const offered = shown?.local ?? openFor(config, peer.identity, true).capabilities;
+  const offered =
+    shown?.local ??
+    openFor(config, peer.identity, { capabilities: true, again: false }).capabilities;
   const entry = engine.bfd.stateFor(protocol);
   const restart = protocol.families.find((f) => f.stale === 'regular');
   return {

@@ -79,6 +79,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   advertiseHostname: 'session',
   gracefulRestart: 'session',
   gracefulRestartTimeSec: 'session',
+  gracefulNotification: 'session',
   longLivedGracefulRestart: 'session',
   longLivedStaleTimeSec: 'session',
   maxGracefulRestartTimeSec: 'session',

@@ -203,6 +203,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#requestBfd();
   }
 
+  override onRecovered(): void {
+    this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
+  }
+
   /** Every route of a channel again: from its import table, or by route refresh. */
   override reimport(channel: Channel): boolean {
     const negotiated = negotiatedOf(this.peer);
@@ -548,9 +552,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         config.neighborAddress ?? config.neighborRange ?? `the router on ${config.interface}`,
       ...(config.interface === undefined ? {} : { interface: config.interface }),
       ...(localAddress === undefined ? {} : { localAddress }),
-      ...(this.engine.recovery.active && config.gracefulRestart === 'on'
-        ? { restarting: { forwardingPreserved: this.families.map((f) => f.family) } }
-        : {}),
+      restarting: this.engine.recovery.active && config.gracefulRestart === 'on',
     };
   }
 

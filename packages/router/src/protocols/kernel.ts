@@ -173,8 +173,8 @@ export class KernelProtocol extends Protocol implements ExportSink {
     this.#scan();
   }
 
-  /** Our graceful restart is over: what nobody announced again can go. */
-  recovered(): void {
+  /** What nobody announced again can go. */
+  override onRecovered(): void {
     if (this.channel.fed) this.#scan();
     else this.#rescanOnceFed = true;
   }
