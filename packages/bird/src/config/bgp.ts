@@ -63,7 +63,8 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
   if (d.authentication === 'md5' && d.password === undefined) fail('Password must be set');
   const gracefulRestart = d.gracefulRestart ?? 'aware';
   const longLivedGracefulRestart = d.longLivedGracefulRestart ?? gracefulRestart;
-  const confederate = d.confederationMember === true;
+  // An internal peer is a member without the option, and BIRD ignores it there.
+  const confederate = !internal && d.confederationMember === true;
   const channels = d.channels.map((channel) =>
     finishBgpChannel(read, d, channel, {
       end,

@@ -262,7 +262,8 @@ function preferenceText(route: RouteView): string {
 /** The AS that originated the route; empty for an empty path and one that ends in a set. */
 function originText({ bgp }: RouteAttributes): string {
   const last = bgp?.asPath.at(-1);
-  const asn = last && last.type === 2 ? last.asns.at(-1) : undefined;
+  const isSequence = last?.type === 2 || last?.type === 3;
+  const asn = isSequence ? last.asns.at(-1) : undefined;
   const origin = ['i', 'e', '?'][bgp?.origin ?? 2]!;
   return `[${asn === undefined ? '' : `AS${asn}`}${origin}]`;
 }

@@ -15,7 +15,8 @@ export interface ExportRules {
   readonly localAs: number;
   readonly peerType: 'internal' | 'external';
   readonly confederation: number | undefined;
-  readonly confederationMember: boolean;
+  /** An internal peer, or another member AS of our confederation (RFC 5065). */
+  readonly inside: boolean;
   readonly rrClient: boolean;
   readonly rsClient: boolean;
   readonly clusterId: IpAddress;
@@ -57,8 +58,7 @@ export function refusesExport(
   if (bgp?.communities && rules.interpretCommunities) {
     const { communities } = bgp;
     if (communities.includes(NO_ADVERTISE)) return true;
-    const leavesConfederation = external && !rules.confederationMember;
-    if (leavesConfederation && communities.includes(NO_EXPORT)) return true;
+    if (!rules.inside && communities.includes(NO_EXPORT)) return true;
     if (external && communities.includes(NO_EXPORT_SUBCONFED)) return true;
     // RFC 9494 §4.3: stale routes only to those who understand.
     if (communities.includes(LLGR_STALE) && !rules.longLived) return true;
@@ -84,7 +84,6 @@ export function exportedRoute(
   rules: ExportRules,
   originator?: IpAddress,
 ): RouteAttributes | undefined {
-  const external = rules.peerType === 'external';
   const bgp: PathAttributes = accepted.bgp ?? { asPath: [] };
   const hop = nextHopOf(accepted, before, from, rules);
   if (!hop) return undefined;
@@ -99,12 +98,12 @@ export function exportedRoute(
   } = bgp;
   const medKept =
     med !== undefined &&
-    (!external ||
+    (rules.inside ||
       rules.allowBgpMed ||
       from === SOURCE_CLASS.local ||
       med !== before.bgp?.med ||
       rules.rsClient);
-  const tellsLocalPref = !external || rules.confederationMember || rules.allowBgpLocalPref;
+  const tellsLocalPref = rules.inside || rules.allowBgpLocalPref;
   const out: PathAttributes = {
     ...rest,
     origin: bgp.origin ?? 0,
@@ -124,7 +123,7 @@ export function exportedRoute(
  * more than that.
  */
 export function rewriteFor(rules: ExportRules): ExportRewrite | undefined {
-  if (rules.confederation !== undefined || rules.confederationMember) return undefined;
+  if (rules.confederation !== undefined) return undefined;
   if (rules.localRole !== undefined) return undefined;
   const external = rules.peerType === 'external';
   const self = applies(rules.nextHopSelf, SOURCE_CLASS.external);
@@ -143,13 +142,13 @@ export function rewriteFor(rules: ExportRules): ExportRewrite | undefined {
 
 function pathFor(path: readonly AsPathSegment[], rules: ExportRules): readonly AsPathSegment[] {
   if (rules.peerType === 'internal') return path;
-  if (rules.confederationMember) return prependAs(path, rules.localAs, SEGMENT.confedSequence);
+  if (rules.inside) return prependAs(path, rules.localAs, SEGMENT.confedSequence);
   // RFC 5065 §4: what happened inside the confederation stays inside.
   const outside = path.filter(
     ({ type }) => type !== SEGMENT.confedSequence && type !== SEGMENT.confedSet,
   );
   if (rules.rsClient) return outside;
-  return prependAs(outside, rules.confederation ?? rules.localAs);
+  return prependAs(outside, publicAs(rules));
 }
 
 function nextHopOf(
@@ -178,7 +177,8 @@ function nextHopOf(
       nextHop: bgp.nextHop,
       ...(bgp.linkLocalNextHop === undefined ? {} : { linkLocalNextHop: bgp.linkLocalNextHop }),
     };
-    if (keep || rules.peerType === 'internal') return kept;
+    // RFC 5065 §4: a confederation may share one IGP, so NEXT_HOP stays inside of it.
+    if (keep || rules.inside) return kept;
     // RFC 4271 §5.1.3: a third party on the link that we share with the peer.
     const shared = route.nexthops.find((n) => n.gateway === bgp.nextHop);
     if (shared && rules.interface !== undefined && shared.interface === rules.interface) {
@@ -234,6 +234,11 @@ function otcFor(bgp: PathAttributes, rules: ExportRules): { otc?: number } {
   if (bgp.otc !== undefined) return { otc: bgp.otc };
   const { localRole } = rules;
   return localRole === 'provider' || localRole === 'peer' || localRole === 'rs_server'
-    ? { otc: rules.localAs }
+    ? { otc: publicAs(rules) }
     : {};
+}
+
+/** RFC 5065 §4: what a peer takes for our AS. */
+function publicAs({ inside, confederation, localAs }: ExportRules): number {
+  return inside ? localAs : (confederation ?? localAs);
 }

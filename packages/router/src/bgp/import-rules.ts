@@ -31,6 +31,7 @@ export type ImportOutcome =
 export type ImportRefusal =
   | 'as loop'
   | 'first as'
+  | 'first segment'
   | 'originator loop'
   | 'cluster loop'
   | 'route leak'
@@ -50,6 +51,10 @@ export function importRoute(bgp: PathAttributes, situation: ImportSituation): Im
   if (own > config.allowLocalAs) return refused('as loop');
   if (external && config.enforceFirstAs && firstAs(bgp.asPath) !== peerAs) {
     if (!config.confederationMember) return refused('first as');
+  }
+  // RFC 5065 §5: whoever does not put itself in front as a member is none.
+  if (external && config.confederationMember) {
+    if (bgp.asPath[0]?.type !== SEGMENT.confedSequence) return refused('first segment');
   }
   if (!external) {
     // RFC 4456 §8.
@@ -159,11 +164,4 @@ function applyRole(
 
 function refused(reason: ImportRefusal): ImportOutcome {
   return { kind: 'refused', reason };
-}
-
-/** Confederation segments are legal from a member of ours only (RFC 5065 §5). */
-export function hasConfedSegments(bgp: PathAttributes): boolean {
-  return bgp.asPath.some(
-    ({ type }) => type === SEGMENT.confedSequence || type === SEGMENT.confedSet,
-  );
 }

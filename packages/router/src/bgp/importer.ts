@@ -25,6 +25,7 @@ import type { Engine } from '../engine.ts';
 import type { RouteTable } from '../route-table.ts';
 import { importRoute, recursiveRoute } from './import-rules.ts';
 import type { ImportSituation } from './import-rules.ts';
+import { isInside } from './neighbor.ts';
 
 export interface ImportFamily {
   readonly family: Family;
@@ -82,7 +83,7 @@ export class Importer {
     const context = {
       as4: negotiated.as4,
       peerType: negotiated.peerType,
-      confederation: config.confederation !== undefined && config.confederationMember,
+      confederation: config.confederation !== undefined && isInside(config),
       allowLocalPref: config.allowBgpLocalPref,
       allowAsSets: config.allowAsSets,
       aigp: negotiated.peerType === 'internal',
@@ -411,7 +412,7 @@ function transcodeRulesFor(options: ImporterOptions): TranscodeRules | undefined
   const { config, negotiated } = options;
   const external = config.peerType === 'external';
   if (!negotiated.as4 || config.localRole !== undefined) return undefined;
-  if (config.confederation !== undefined || config.confederationMember) return undefined;
+  if (config.confederation !== undefined) return undefined;
   return {
     internal: !external,
     defaultLocalPref: config.defaultLocalPref,

@@ -54,6 +54,11 @@ export function segmentOptionsFor({ ttlSecurity, multihop }: BgpConfig): {
   return { ttl: multihop ?? 1, tos: BGP_TOS };
 }
 
+/** RFC 5065: the peer shares our confederation, if only as a member of our own AS. */
+export function isInside({ peerType, confederationMember }: BgpConfig): boolean {
+  return peerType === 'internal' || confederationMember;
+}
+
 /** Rules and encoding of an established session for a family: what its update group is about. */
 export function groupNeedsFor(
   config: BgpConfig,
@@ -72,7 +77,7 @@ export function groupNeedsFor(
     localAs: config.localAs,
     peerType: negotiated.peerType,
     confederation: config.confederation,
-    confederationMember: config.confederationMember,
+    inside: isInside(config),
     rrClient: config.rrClient,
     rsClient: config.rsClient,
     clusterId: config.rrClusterId ?? localId,

@@ -28,7 +28,7 @@ const ruleSets: fc.Arbitrary<ExportRules> = fc
     ...rules,
     family: wide ? ('ipv6' as const) : ('ipv4' as const),
     localAs: 65000,
-    confederationMember: false,
+    inside: rules.peerType === 'internal',
     rrClient: false,
     clusterId: '10.0.0.1',
     ownNextHop: own ? (wide ? '2001:db8::99' : '192.0.2.99') : undefined,
