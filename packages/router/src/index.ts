@@ -1,6 +1,7 @@
 export * from './config.ts';
 export * from './io.ts';
 export * from './control.ts';
+export * from './route-changes.ts';
 export * from './running-config.ts';
 export * from './view.ts';
 export * from './router.ts';

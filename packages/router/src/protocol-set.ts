@@ -19,6 +19,7 @@ import { RpkiProtocol } from './protocols/rpki.ts';
 import { StaticRoaProtocol } from './protocols/static-roa.ts';
 import { StaticProtocol } from './protocols/static.ts';
 import type { RoaTable } from './roa-table.ts';
+import type { RouteChange } from './route-changes.ts';
 
 export interface ProtocolSetDeps {
   readonly engine: Engine;
@@ -121,6 +122,13 @@ export class ProtocolSet {
     for (const protocol of this.#startOrder()) if (added.includes(protocol)) this.start(protocol);
   }
 
+  /** Changes one route of a static protocol and touches nothing else. */
+  changeRoute({ protocol: name, net, route }: RouteChange): void {
+    const protocol = this.#all.find((candidate) => candidate.name === name);
+    if (!(protocol instanceof StaticProtocol)) return;
+    this.#deps.guard(protocol, () => protocol.changeRoute(net, route));
+  }
+
   /** A protocol came down for a restart: starts it again, or forgets it when it was dynamic. */
   restartOrForget(protocol: Protocol): void {
     if (!this.forgetIfDynamic(protocol)) this.start(protocol);
@@ -139,7 +147,7 @@ export class ProtocolSet {
   /** Puts a fresh instance with the same configuration into the place of one that failed. */
   recreate(protocol: Protocol): void {
     const at = this.#all.indexOf(protocol);
-    const fresh = this.#create(protocol.config);
+    const fresh = this.#create(protocol.configInForce());
     if (at >= 0) this.#all[at] = fresh;
     fresh.initialize();
     this.start(fresh);

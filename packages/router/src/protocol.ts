@@ -125,6 +125,11 @@ export abstract class Protocol {
     this.engine.log(logClass, `${this.name}: ${text}`);
   }
 
+  /** The configuration with what was changed in it since. */
+  configInForce(): ProtocolConfig {
+    return this.config;
+  }
+
   /**
    * Takes over a new configuration of the same kind without restarting; `false` when it cannot.
    * `soft`: filters are stored, but routes are not run through them again.

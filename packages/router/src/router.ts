@@ -27,6 +27,8 @@ import { RouterDiscovery } from './radv/router-discovery.ts';
 import { Recovery } from './recovery.ts';
 import { RedirectWatch } from './redirects.ts';
 import { RoaTable } from './roa-table.ts';
+import { withRouteChanges } from './route-changes.ts';
+import type { RouteChange } from './route-changes.ts';
 import { RouteTable, createStores } from './route-table.ts';
 import type { Stores } from './route-table.ts';
 import { EngineView } from './engine-view.ts';
@@ -204,6 +206,15 @@ export class Router implements Engine {
     if (done) this.log('info', 'Reconfigured');
     this.#settle();
     return done ? 'reconfigured' : 'in progress';
+  }
+
+  /** Applies `withRouteChanges` of the configuration in force at the cost of what differs. */
+  changeRoutes(changes: readonly RouteChange[], nowMs: number): void {
+    this.nowMs = Math.max(this.nowMs, nowMs);
+    if (this.#stopping) return;
+    if (this.#booted) for (const change of changes) this.#set.changeRoute(change);
+    else this.config = withRouteChanges(this.config, changes);
+    this.#settle();
   }
 
   /** Orderly end: peers are told, kernel routes are removed unless they persist. */

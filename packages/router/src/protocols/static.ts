@@ -11,6 +11,7 @@ import type { Engine } from '../engine.ts';
 import { isUp } from '../interfaces.ts';
 import { sortNexthops } from '../kernel-route.ts';
 import { Protocol } from '../protocol.ts';
+import { routesWith } from '../route-changes.ts';
 import { traceFlags } from '../trace.ts';
 import type { ProtocolView, StaticRouteView } from '../view.ts';
 
@@ -30,6 +31,8 @@ export class StaticProtocol extends Protocol {
   declare config: StaticConfig;
   readonly channel: Channel;
   #entries = new Map<string, Entry>();
+  /** What differs from `config`, by network: a change of one route must not copy the others. */
+  readonly #changes = new Map<string, StaticRoute | undefined>();
 
   constructor(engine: Engine, config: StaticConfig) {
     super(engine, config);
@@ -40,14 +43,36 @@ export class StaticProtocol extends Protocol {
   reconfigure(next: ProtocolConfig, soft: boolean): boolean {
     if (next.kind !== 'static' || next.igpTable !== this.config.igpTable) return false;
     const preferenceChanged = next.channel.preference !== this.config.channel.preference;
-    const sameRoutes = next.routes === this.config.routes;
+    const sameRoutes = next.routes === this.config.routes && this.#changes.size === 0;
     if (!this.channel.reconfigure(next.channel, soft, next.debug)) return false;
     const linkRuleChanged = next.checkLink !== this.config.checkLink;
     this.config = next;
+    this.#changes.clear();
     this.flags = traceFlags(next.debug);
     if (this.running && !sameRoutes) this.#replaceRoutes();
     if (preferenceChanged || linkRuleChanged) this.#refresh();
     return true;
+  }
+
+  override configInForce(): StaticConfig {
+    if (this.#changes.size === 0) return this.config;
+    return { ...this.config, routes: routesWith(this.config.routes, this.#changes) };
+  }
+
+  /** Puts a route into the place of those to the same network. */
+  changeRoute(net: string, route: StaticRoute | undefined): void {
+    this.#changes.set(net, route);
+    // Now and then, so that networks which came and went are forgotten.
+    if (this.#changes.size > this.config.routes.length + MAX_CHANGES) {
+      this.config = this.configInForce();
+      this.#changes.clear();
+    }
+    if (!this.running) return;
+    if (route) this.#place(route, 0, this.#entries);
+    for (let copy = route ? 1 : 0, old; (old = this.#entries.get(keyOf(net, copy))); copy++) {
+      this.#entries.delete(keyOf(net, copy));
+      this.#withdraw(old);
+    }
   }
 
   override onInterfacesSettled(): void {
@@ -61,7 +86,7 @@ export class StaticProtocol extends Protocol {
           active: entry.attributes !== 0,
           viaActive: entry.viaActive,
         }))
-      : this.config.routes.map((route) => ({
+      : this.configInForce().routes.map((route) => ({
           route,
           active: false,
           viaActive: route.via.map(() => false),
@@ -92,51 +117,51 @@ export class StaticProtocol extends Protocol {
 
   #replaceRoutes(): void {
     const before = this.#entries;
-    const after = new Map<string, Entry>();
+    this.#entries = new Map();
     const copies = new Map<string, number>();
-    for (const route of this.config.routes) {
+    for (const route of this.configInForce().routes) {
       // The same network may be configured more than once: candidates, told apart by number.
       const copy = copies.get(route.net) ?? 0;
       copies.set(route.net, copy + 1);
-      const key = `${route.net} ${copy}`;
-      const old = before.get(key);
-      if (old && sameStaticRoute(old.route, route)) {
-        before.delete(key);
-        after.set(key, old);
-        continue;
-      }
-      const net = this.channel.table.prefixes.internText(route.net);
-      if (net < 0) {
-        this.log('error', `Route ${route.net} incompatible with channel type`);
-        continue;
-      }
-      this.channel.table.prefixes.retain(net);
-      const entry: Entry = {
-        route,
-        net,
-        pathId: copy,
-        attributes: 0,
-        viaActive: [],
-        unwatch: undefined,
-        bfd: [],
-      };
-      if (old) {
-        // A change in place: the new route replaces the old one without a withdrawal between.
-        before.delete(key);
-        this.#watch(entry);
-        this.#apply(entry, true);
-        this.#release(old);
-      } else {
-        this.#watch(entry);
-        this.#apply(entry, false);
-      }
-      after.set(key, entry);
+      this.#place(route, copy, before);
     }
-    for (const entry of before.values()) {
-      if (entry.attributes !== 0) this.channel.withdrawRoute(entry.net, entry.pathId);
-      this.#forget(entry);
+    for (const entry of before.values()) this.#withdraw(entry);
+  }
+
+  /** Takes the route's predecessor out of `before` and puts the route among the entries. */
+  #place(route: StaticRoute, copy: number, before: Map<string, Entry>): void {
+    const key = keyOf(route.net, copy);
+    const old = before.get(key);
+    before.delete(key);
+    if (old && sameStaticRoute(old.route, route)) {
+      this.#entries.set(key, old);
+      return;
     }
-    this.#entries = after;
+    const net = this.channel.table.prefixes.internText(route.net);
+    if (net < 0) {
+      this.log('error', `Route ${route.net} incompatible with channel type`);
+      return;
+    }
+    this.channel.table.prefixes.retain(net);
+    const entry: Entry = {
+      route,
+      net,
+      pathId: copy,
+      attributes: 0,
+      viaActive: [],
+      unwatch: undefined,
+      bfd: [],
+    };
+    this.#entries.set(key, entry);
+    this.#watch(entry);
+    // A change in place: the new route replaces the old one without a withdrawal between.
+    this.#apply(entry, old !== undefined);
+    if (old) this.#forget(old);
+  }
+
+  #withdraw(entry: Entry): void {
+    if (entry.attributes !== 0) this.channel.withdrawRoute(entry.net, entry.pathId);
+    this.#forget(entry);
   }
 
   #watch(entry: Entry): void {
@@ -251,10 +276,6 @@ export class StaticProtocol extends Protocol {
       : this.engine.table(this.config.igpTable);
   }
 
-  #release(entry: Entry): void {
-    this.#forget(entry);
-  }
-
   #forget(entry: Entry): void {
     entry.unwatch?.();
     for (const client of entry.bfd) this.engine.bfd.release(client);
@@ -288,7 +309,14 @@ export function sameStaticRoute(a: StaticRoute, b: StaticRoute): boolean {
   );
 }
 
+function keyOf(net: string, copy: number): string {
+  return `${net} ${copy}`;
+}
+
 function withoutWeight(nexthop: Nexthop): Nexthop {
   const { weight: _weight, ...rest } = nexthop;
   return rest;
 }
+
+/** As many changes beyond the number of configured routes are kept apart. */
+const MAX_CHANGES = 1000;
