@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { connectionFor, KubeClient } from '@rookery/kube';
+import { connectionFor, KubeClient, SideWrites } from '@rookery/kube';
 import { createApiServer, metallbCrds } from '@rookery/kube-embedded';
 import type { ApiServer } from '@rookery/kube-embedded';
+import { withRouteChanges } from '@rookery/router';
 import type { RouterConfig } from '@rookery/router';
 import { BgpStatusWriter } from './bgp-status.ts';
 import type { ClusterLog } from './cluster-log.ts';
@@ -83,6 +84,7 @@ test('an API server that goes away and comes back: no route is lost, and news ar
   const client = new KubeClient(connection.value);
   const { log, lines } = recordingLog();
   const applied: (readonly string[])[] = [];
+  let inForce: RouterConfig | undefined;
   const routesOf = (router: RouterConfig): readonly string[] =>
     router.protocols.flatMap((protocol) =>
       protocol.kind === 'static' ? protocol.routes.map((route) => route.net) : [],
@@ -102,7 +104,9 @@ test('an API server that goes away and comes back: no route is lost, and news ar
     'node1',
     cluster,
     {
-      apply: (router) => applied.push(routesOf(router)),
+      apply: (router) => applied.push(routesOf((inForce = router))),
+      change: (routes) => applied.push(routesOf((inForce = withRouteChanges(inForce!, routes)))),
+      decided: () => undefined,
       announced: () => undefined,
       configured: () => undefined,
     },
@@ -151,7 +155,9 @@ test('ServiceBGPStatus follows what is announced, and is put right when somebody
   const client = new KubeClient(connection.value);
   api.apply(...(SEED as never[]));
   const { log } = recordingLog();
-  const writer = new BgpStatusWriter(client, { namespace: 'metallb', node: 'node1' }, log);
+  const side = new SideWrites();
+  const options = { namespace: 'metallb', node: 'node1' };
+  const writer = new BgpStatusWriter(client, options, { log, side });
   const statuses = async (): Promise<Json[]> => {
     const path = '/apis/metallb.io/v1beta1/namespaces/metallb/servicebgpstatuses';
     const answer = await client.request({ path });
@@ -164,7 +170,7 @@ test('ServiceBGPStatus follows what is announced, and is put right when somebody
     });
   try {
     writer.start();
-    writer.want(new Map([['default/web', ['one', 'two']]]));
+    writer.want('default/web', ['one', 'two']);
     await peersAre('one+two');
     const [status] = await statuses();
     assert.match(status!['metadata'].name, /^bgp-/);
@@ -173,7 +179,7 @@ test('ServiceBGPStatus follows what is announced, and is put right when somebody
       [status!['status'].node, status!['status'].serviceName, status!['status'].serviceNamespace],
       ['node1', 'web', 'default'],
     );
-    writer.want(new Map([['default/web', ['one']]]));
+    writer.want('default/web', ['one']);
     await peersAre('one');
     const path = `/apis/metallb.io/v1beta1/namespaces/metallb/servicebgpstatuses/${status!['metadata'].name}`;
     assert.ok((await client.request({ method: 'DELETE', path })).ok);
@@ -182,7 +188,7 @@ test('ServiceBGPStatus follows what is announced, and is put right when somebody
       return items.length === 1 && items[0]!['metadata'].name !== status!['metadata'].name;
     });
     await peersAre('one');
-    writer.want(new Map([['default/web', []]]));
+    writer.want('default/web', []);
     await peersAre('');
     assert.equal((await statuses()).length, 0);
   } finally {

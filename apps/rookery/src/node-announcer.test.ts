@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readEndpointSlice, readNode, readResources, readService } from '@rookery/metallb';
 import type { EndpointSlice, Node, RawResources, Service } from '@rookery/metallb';
+import { withRouteChanges } from '@rookery/router';
 import type { RouterConfig } from '@rookery/router';
 import type { ClusterLog } from './cluster-log.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
@@ -15,7 +16,12 @@ class World implements NodeSource {
   readonly nodes = new Map<string, Node>();
   readonly slices = new Map<string, EndpointSlice>();
   raw: RawResources = {};
+  /** Configurations in force, one after the other. */
   readonly applied: RouterConfig[] = [];
+  changes = 0;
+  /** How often the configuration was read. */
+  reads = 0;
+  readonly decided: string[] = [];
   readonly announced: string[] = [];
   readonly issues: string[] = [];
   readonly lines: string[] = [];
@@ -32,6 +38,12 @@ class World implements NodeSource {
       this,
       {
         apply: (router) => this.applied.push(router),
+        change: (routes) => {
+          this.changes += routes.length;
+          this.applied.push(withRouteChanges(this.applied.at(-1)!, routes));
+        },
+        decided: (service, announcement) =>
+          this.decided.push(`${service} ${announcement?.announced ?? 'gone'}`),
         announced: (service) => this.announced.push(service.metadata.name),
         configured: (_config, issue) => {
           if (issue) this.issues.push(issue.message);
@@ -48,6 +60,7 @@ class World implements NodeSource {
   }
 
   resources(): ReturnType<NodeSource['resources']> {
+    this.reads++;
     const read = readResources(this.raw);
     return { ...read, resources: { ...read.resources, nodes: [...this.nodes.values()] } };
   }
@@ -189,6 +202,34 @@ test('nothing is applied when nothing differs', () => {
   world.configured();
   assert.equal(world.applied.length, before);
   assert.deepEqual(world.announced, ['web'], 'one event, not one per look');
+});
+
+test('a service among a thousand is one route, and no configuration is derived for it', () => {
+  const world = new World();
+  world.raw = {
+    pools: [{ ...POOL, spec: { addresses: ['10.20.0.0/16'] } }],
+    peers: [PEER('one', '192.168.1.1')],
+    bgpAdvertisements: [ADV('adv')],
+  };
+  const names = Array.from({ length: 1000 }, (_, i) => `web${i}`);
+  for (const [i, name] of names.entries()) {
+    world.service(name, `10.20.${i >> 8}.${i & 255}`);
+    world.endpoints(name, ['node2', true]);
+  }
+  world.announcer.start();
+  assert.deepEqual([world.applied.length, world.changes, world.routes.length], [1, 0, 1000]);
+  const read = world.reads;
+  for (const name of names.slice(0, 10)) {
+    world.endpoints(name, ['node2', false]);
+    world.changed(name);
+  }
+  assert.deepEqual([world.changes, world.routes.length], [10, 990]);
+  assert.equal(world.reads, read, 'the configuration is not read again');
+  assert.equal(
+    world.decided.length,
+    1010,
+    'one decision each, and one more for those that changed',
+  );
 });
 
 test('an invalid configuration leaves the last good one in force, and the node recovers', () => {

@@ -1,12 +1,16 @@
 // The speaker's work: what this node announces, derived from the cluster whenever something changes
 // and applied at once. An invalid configuration leaves the last good one in force; while the API
-// server is away nothing changes at all. Only services that a change touches are looked at again.
+// server is away nothing changes at all. Only services that a change touches are looked at again,
+// and only their routes are changed in the engine: a service costs the same among ten and among ten
+// thousand. A change of the configuration itself derives the whole anew.
 
 import {
   announcementsFor,
   announcementText,
+  announcingProtocol,
   configFor,
-  planFor,
+  NodePlan,
+  originatorFor,
   renderWithheld,
   resourcesForNode,
   speakerRouterConfigFor,
@@ -17,13 +21,14 @@ import type {
   ConfigIssue,
   EndpointSlice,
   Node,
+  Originator,
   PlannedPrefix,
   Resources,
   Service,
   ServiceAnnouncement,
   SpeakerOptions,
 } from '@rookery/metallb';
-import type { RouterConfig } from '@rookery/router';
+import type { RouteChange, RouterConfig } from '@rookery/router';
 import type { ClusterLog } from './cluster-log.ts';
 import type { ClusterChange } from './cluster-state.ts';
 
@@ -35,8 +40,12 @@ export interface NodeSource {
 }
 
 export interface NodeSink {
-  /** Called only when something differs. */
+  /** Called only when more than routes differs. */
   apply(router: RouterConfig): void;
+  /** Routes that differ in the configuration applied last. */
+  change(routes: readonly RouteChange[]): void;
+  /** Another decision about a service than before; undefined: it is gone. */
+  decided(service: string, announcement: ServiceAnnouncement | undefined): void;
   /** The service is announced from here now, or with other addresses. */
   announced(service: Service): void;
   configured(config: Config | undefined, issue: ConfigIssue | undefined): void;
@@ -56,11 +65,15 @@ export class NodeAnnouncer {
   readonly #options: SpeakerOptions;
   readonly #log: ClusterLog;
   readonly #announcements = new Map<string, ServiceAnnouncement>();
+  readonly #plan = new NodePlan();
+  /** Prefixes about which the engine may know something else than the plan. */
+  #touched = new Set<string>();
   #config: Config | undefined;
   #node: Node | undefined;
-  #plan: readonly PlannedPrefix[] = [];
+  #originate: Originator | undefined;
+  /** What was applied, but for the routes. */
   #applied = '';
-  /** What is announced may differ from what was applied. */
+  /** The configuration may differ from the one applied. */
   #stale = true;
   #issueTold = '';
   #started = false;
@@ -102,7 +115,7 @@ export class NodeAnnouncer {
   /** Undefined until the first good configuration. */
   get inForce(): InForce | undefined {
     if (!this.#node || !this.#config) return undefined;
-    return { node: this.#node, config: this.#config, plan: this.#plan };
+    return { node: this.#node, config: this.#config, plan: this.#plan.prefixes() };
   }
 
   /** Decisions by service, announced or not. */
@@ -156,20 +169,21 @@ export class NodeAnnouncer {
     const before = this.#announcements.get(key);
     const service = this.#source.services.get(key);
     if (!service) {
-      this.#announcements.delete(key);
-      if (before?.announced) {
-        this.#stale = true;
-        this.#tellWithdrawn(before, 'serviceDeleted', 'the Service is gone');
-      }
+      this.#replace(key, before, undefined);
+      if (before?.announced) this.#tellWithdrawn(before, 'serviceDeleted', 'the Service is gone');
       return;
     }
     const slices = this.#source.slicesOf(key);
     const after = announcementsFor(service, slices, this.#node, this.#config, this.#options);
     // Most services of a cluster are none of ours.
     if (!after.announced && after.reason.kind === 'notLoadBalancer' && !before) return;
-    this.#announcements.set(key, after);
-    if (before && announcementText(before) === announcementText(after)) return;
-    if (before?.announced || after.announced) this.#stale = true;
+    if (before && announcementText(before) === announcementText(after)) {
+      // On the same terms, though the pool may have another name.
+      this.#announcements.set(key, after);
+      this.#plan.replace(before, after);
+      return;
+    }
+    this.#replace(key, before, after);
     if (after.announced) {
       this.#log.info(
         { service: key, ips: after.ips, pool: after.pool, protocol: 'bgp' },
@@ -181,6 +195,17 @@ export class NodeAnnouncer {
       const why = renderWithheld(after.reason, this.#nodeName);
       this.#tellWithdrawn(after, upstreamReason(after.reason), why, before?.announced ?? false);
     }
+  }
+
+  #replace(
+    key: string,
+    before: ServiceAnnouncement | undefined,
+    after: ServiceAnnouncement | undefined,
+  ): void {
+    if (after) this.#announcements.set(key, after);
+    else this.#announcements.delete(key);
+    for (const prefix of this.#plan.replace(before, after)) this.#touched.add(prefix);
+    if (before !== after) this.#sink.decided(key, after);
   }
 
   #tellWithdrawn(
@@ -195,13 +220,29 @@ export class NodeAnnouncer {
   }
 
   #apply(): void {
-    if (!this.#config || !this.#node || !this.#stale) return;
+    if (this.#stale) this.#applyAll();
+    const originate = this.#originate;
+    if (!originate || this.#touched.size === 0) return;
+    const changes = [...this.#touched].map((prefix): RouteChange => {
+      const route = originate(prefix, this.#plan.peersOf(prefix));
+      const protocol = announcingProtocol(prefix);
+      return { protocol, net: prefix, ...(route === undefined ? {} : { route }) };
+    });
+    this.#touched = new Set();
+    this.#sink.change(changes);
+  }
+
+  #applyAll(): void {
+    if (!this.#config || !this.#node) return;
     this.#stale = false;
-    this.#plan = planFor(this.#announcements.values());
-    const router = speakerRouterConfigFor(this.#node, this.#config, this.#plan);
-    const text = JSON.stringify(router);
+    this.#originate = originatorFor(this.#node, this.#config);
+    const router = speakerRouterConfigFor(this.#node, this.#config, this.#plan.prefixes());
+    const text = JSON.stringify(router, (key, value: unknown) =>
+      key === 'routes' ? undefined : value,
+    );
     if (text === this.#applied) return;
     this.#applied = text;
+    this.#touched = new Set();
     this.#sink.apply(router);
   }
 }

@@ -7,7 +7,13 @@ import { readFileSync } from 'node:fs';
 import type { BirdLanguage } from '@rookery/console';
 import { renderCommunity, frrLogLevel, runningConfigFor } from '@rookery/metallb';
 import { resolveIdentity } from '@rookery/linux';
-import type { AnnouncementView, RouterConfig, RouterControl, RouterView } from '@rookery/router';
+import type {
+  AnnouncementView,
+  RouteChange,
+  RouterConfig,
+  RouterControl,
+  RouterView,
+} from '@rookery/router';
 import type { ClusterLog } from './cluster-log.ts';
 import type { SpeakerCommand } from './cluster-options.ts';
 import { openConsoles } from './consoles.ts';
@@ -23,6 +29,8 @@ export interface SpeakerEngine {
   readonly view: RouterView;
   /** Puts a configuration in force before it returns. */
   configure(config: RouterConfig): void;
+  /** The same for routes that differ in it. */
+  change(routes: readonly RouteChange[]): void;
   /** Resolves when the engine has ended, by a console's `down` or by `shutdown`. */
   readonly ended: Promise<void>;
   /** Orderly end: peers are told, unless they keep our routes over a restart. */
@@ -90,6 +98,7 @@ export async function startSpeakerEngine(
     view,
     ended,
     configure: (config) => void loop.run(() => router.configure(config, 'hard', nowMs())),
+    change: (routes) => loop.run(() => router.changeRoutes(routes, nowMs())),
     shutdown: (graceful) =>
       loop.run(() => (graceful ? router.gracefulRestart(nowMs()) : router.shutdown(nowMs()))),
     close: async () => {

@@ -2,7 +2,7 @@
 // speaker and its FRR. Wiring and process matters only: cluster state in, engine configuration out,
 // at once. Layer 2 mode is not served; L2Advertisement objects are read and have no effect.
 
-import { connectionFor, EventWriter, KubeClient } from '@rookery/kube';
+import { connectionFor, EventWriter, KubeClient, SideWrites } from '@rookery/kube';
 import { peersOfAnnouncement, speakerRouterConfigFor } from '@rookery/metallb';
 import type { Node } from '@rookery/metallb';
 import type { RouterConfig, RouterView } from '@rookery/router';
@@ -81,9 +81,11 @@ export async function runSpeaker(
   });
   if (typeof engine === 'string') return engine;
   const metrics = commonMetrics();
+  const side = new SideWrites();
   const events = new EventWriter(client, {
     component: 'metallb-speaker',
     host: nodeName,
+    side,
     onIssue: (message) => log.warn({ message }, 'event lost'),
   });
   const stateWriter = new ConfigurationStateWriter(client, { namespace, node: nodeName }, log);
@@ -94,7 +96,7 @@ export async function runSpeaker(
       node: nodeName,
       ...(command.podName === undefined ? {} : { podName: command.podName }),
     },
-    log,
+    { log, side },
   );
   const findingsTold = new Set<string>();
   const cluster: ClusterState = new ClusterState(
@@ -106,12 +108,11 @@ export async function runSpeaker(
         onSynced: () => {
           log.info({ services: cluster.services.size }, 'cluster state loaded');
           announcer.start();
-          tellStatus();
+          statusWriter.start();
         },
         onChange: (change) => {
           metrics.updates.inc();
           announcer.onChange(change);
-          tellStatus();
         },
       },
     },
@@ -121,6 +122,9 @@ export async function runSpeaker(
     cluster,
     {
       apply: (router) => engine.configure(router),
+      change: (routes) => engine.change(routes),
+      decided: (service, announcement) =>
+        statusWriter.want(service, announcement ? peersOfAnnouncement(announcement) : []),
       announced: (service) =>
         events.write(
           { apiVersion: 'v1', kind: 'Service', metadata: service.metadata },
@@ -146,16 +150,6 @@ export async function runSpeaker(
     { lbClass: command.lbClass, ignoreExcludeLabel: command.ignoreExcludeLabel },
     log,
   );
-  const tellStatus = (): void =>
-    statusWriter.want(
-      () =>
-        new Map(
-          [...announcer.announcements].map(([key, announcement]) => [
-            key,
-            peersOfAnnouncement(announcement),
-          ]),
-        ),
-    );
   speakerMetrics(metrics.registry, nodeName, announcer, engine.view);
   const server = serveMetrics(
     metrics.registry,
@@ -163,7 +157,6 @@ export async function runSpeaker(
     log,
   );
   cluster.start();
-  statusWriter.start();
   const aborted = new Promise<void>((resolve) =>
     signal.addEventListener('abort', () => resolve(), { once: true }),
   );

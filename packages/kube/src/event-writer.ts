@@ -7,6 +7,7 @@ import { Backoff, DEFAULT_BACKOFF } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { isNotFound, renderKubeError } from './kube-error.ts';
 import { pathOf } from './resource-path.ts';
+import { SideWrites } from './side-writes.ts';
 
 export interface EventTarget {
   readonly apiVersion: string;
@@ -30,6 +31,8 @@ export interface EventWriterOptions {
   readonly component: string;
   /** Node name, for a speaker. */
   readonly host?: string;
+  /** Absent: a line of its own. */
+  readonly side?: SideWrites;
   readonly onIssue?: (message: string) => void;
 }
 
@@ -49,6 +52,7 @@ const ATTEMPTS = 4;
 export class EventWriter {
   readonly #client: KubeClient;
   readonly #options: EventWriterOptions;
+  readonly #side: SideWrites;
   readonly #known = new Map<string, Known>();
   readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
   readonly #queue: (() => Promise<void>)[] = [];
@@ -58,6 +62,7 @@ export class EventWriter {
   constructor(client: KubeClient, options: EventWriterOptions) {
     this.#client = client;
     this.#options = options;
+    this.#side = options.side ?? new SideWrites();
   }
 
   /** Queues one event about an object. */
@@ -145,7 +150,7 @@ export class EventWriter {
   ): Promise<'done' | 'missing' | 'dropped'> {
     const backoff = new Backoff(DEFAULT_BACKOFF, Math.random);
     for (let attempt = 1; ; attempt++) {
-      const answer = await this.#client.request(request);
+      const answer = await this.#side.run(() => this.#client.request(request));
       if (answer.ok) return 'done';
       if (isNotFound(answer.error)) return 'missing';
       const retry = answer.error.kind === 'unreachable' && attempt < ATTEMPTS && !this.#stopped;

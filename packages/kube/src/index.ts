@@ -6,4 +6,5 @@ export * from './kube-error.ts';
 export * from './leader.ts';
 export * from './resource-cache.ts';
 export * from './resource-path.ts';
+export * from './side-writes.ts';
 export * from './writes.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   announcementsFor,
   announcementText,
@@ -10,7 +11,7 @@ import {
 import type { ServiceAnnouncement } from './announcements.ts';
 import { EXCLUDE_LABEL } from './kubernetes.ts';
 import type { EndpointSlice, Node } from './kubernetes.ts';
-import { planFor } from './node-plan.ts';
+import { NodePlan, planFor } from './node-plan.ts';
 import {
   advertisement,
   configOf,
@@ -191,7 +192,7 @@ test('the plan of a node: shared addresses once, aggregates stand while one serv
   };
   const a = decide({ ...held, name: 'a' }, READY, more);
   const b = decide({ ...held, name: 'b' }, READY, more);
-  const plan = planFor([a, b]);
+  const plan = planFor([a, b]).prefixes();
   assert.deepEqual(
     plan.map((planned) => planned.prefix),
     ['10.20.30.0/24', '10.20.30.1/32'],
@@ -199,10 +200,51 @@ test('the plan of a node: shared addresses once, aggregates stand while one serv
   assert.deepEqual(plan[1]!.services, ['default/a', 'default/b']);
   assert.equal(plan[1]!.peers.get('peer1')!.communities.length, 2, 'union of communities');
   assert.deepEqual(
-    planFor([b]).map((planned) => planned.prefix),
+    planFor([b])
+      .prefixes()
+      .map((planned) => planned.prefix),
     ['10.20.30.0/24', '10.20.30.1/32'],
   );
-  assert.deepEqual(planFor([]), []);
+  assert.deepEqual(planFor([]).prefixes(), []);
+});
+
+test('a plan kept current service by service is the plan of all of them', () => {
+  const terms = [
+    { communities: ['1:1'] },
+    { communities: ['2:2'], localPref: 7, aggregationLength: 28 },
+    { aggregationLength: 24, peers: ['peer1'] },
+  ];
+  // A service has an address, or none, and is selected by some of the advertisements.
+  const announced = fc
+    .record({ host: fc.integer({ min: 0, max: 3 }), selected: fc.subarray([0, 1, 2]) })
+    .map(({ host, selected }) =>
+      decide({ ...held, ingress: host === 0 ? [] : [`10.20.30.${host}`] }, READY, {
+        peers: [peer('peer1'), peer('peer2', { peerAddress: '192.168.1.2' })],
+        bgpAdvertisements: selected.map((index) => advertisement(`adv${index}`, terms[index]!)),
+      }),
+    );
+  const step = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.option(announced, { nil: undefined }));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      const plan = new NodePlan();
+      const all = new Map<string, ServiceAnnouncement>();
+      for (const [name, decided] of steps) {
+        const after = decided && { ...decided, service: `default/${name}` };
+        const touched = plan.replace(all.get(name), after);
+        const before = planFor(all.values());
+        if (after) all.set(name, after);
+        else all.delete(name);
+        const fresh = planFor(all.values());
+        const bare = (whole: NodePlan): unknown =>
+          whole.prefixes().map(({ pool: _pool, ...planned }) => planned);
+        assert.deepEqual(bare(plan), bare(fresh));
+        for (const { prefix } of [...before.prefixes(), ...fresh.prefixes()]) {
+          if (touched.has(prefix)) continue;
+          assert.deepEqual(before.peersOf(prefix), fresh.peersOf(prefix), 'untouched is the same');
+        }
+      }
+    }),
+  );
 });
 
 test('peer node selectors: OR of selectors, no match is no peer', () => {
@@ -221,7 +263,9 @@ test('dual stack announces both addresses, each with its own length', () => {
     pools: [pool('dual', ['10.20.30.0/24', 'fd00::/112'])],
   });
   assert.deepEqual(
-    planFor([announcement]).map((planned) => planned.prefix),
+    planFor([announcement])
+      .prefixes()
+      .map((planned) => planned.prefix),
     ['10.20.30.1/32', 'fd00::1/128'],
   );
 });

@@ -6,7 +6,7 @@
 import { assertNever, familyOf, networkOf, parseAddress } from '@rookery/net';
 import type { IpAddress, Prefix } from '@rookery/net';
 import { poolOffering } from './allocator.ts';
-import { compareCommunities, renderCommunity } from './community.ts';
+import { renderCommunity } from './community.ts';
 import type { Community } from './community.ts';
 import { areLocalPrefsCompatible } from './config-advertisements.ts';
 import type { BgpAdvertisement, Config, Peer, Pool } from './config.ts';
@@ -43,6 +43,7 @@ export interface AnnouncedPrefix {
   readonly peers: readonly string[];
   /** 0: not set. */
   readonly localPref: number;
+  /** Sorted. */
   readonly communities: readonly Community[];
   /** The BGPAdvertisement that asked for it. */
   readonly advertisement: string;
@@ -175,13 +176,15 @@ export function renderWithheld(reason: WithheldReason, nodeName: string): string
 export function announcementText(announcement: ServiceAnnouncement): string {
   if (!announcement.announced) return `withheld ${JSON.stringify(announcement.reason)}`;
   return announcement.prefixes
-    .map(
-      (prefix) =>
-        `${prefix.prefix} to ${prefix.peers.join(',')} lp ${prefix.localPref} ` +
-        `c ${prefix.communities.map(renderCommunity).join(',')}`,
-    )
+    .map((announced) => `${announced.prefix} ${termsText(announced)}`)
     .toSorted()
     .join('; ');
+}
+
+/** To whom and with which attributes a prefix is announced, as canonical text. */
+export function termsText(announced: AnnouncedPrefix): string {
+  const communities = announced.communities.map(renderCommunity).join(',');
+  return `to ${announced.peers.join(',')} lp ${announced.localPref} c ${communities}`;
 }
 
 type Selection =
@@ -238,7 +241,7 @@ function announcedPrefix(
       .map((peer) => peer.name)
       .filter((name) => advertisement.peers.length === 0 || advertisement.peers.includes(name)),
     localPref: advertisement.localPref,
-    communities: advertisement.communities.toSorted(compareCommunities),
+    communities: advertisement.communities,
     advertisement: advertisement.name,
   };
 }

@@ -171,14 +171,15 @@ interface AttributeGroup {
   readonly label: string;
   readonly suffix: string;
   readonly set: string;
-  readonly prefixes: readonly string[];
+  readonly prefixes: string[];
 }
 
 function attributeGroups(peer: Peer, sent: readonly PlannedPrefix[]): readonly AttributeGroup[] {
   const groups = new Map<string, AttributeGroup>();
   const add = (label: string, suffix: string, set: string, prefix: string): void => {
-    const prefixes = groups.get(set)?.prefixes ?? [];
-    groups.set(set, { label, suffix, set, prefixes: [...prefixes, prefix] });
+    const group = groups.get(set) ?? { label, suffix, set, prefixes: [] };
+    group.prefixes.push(prefix);
+    groups.set(set, group);
   };
   for (const { prefix, peers } of sent) {
     const { localPref } = peers.get(peer.name)!;

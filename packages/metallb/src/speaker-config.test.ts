@@ -53,7 +53,7 @@ function speakerFor(raw: RawResources, ips: readonly string[]): Speaker {
     ips.map((ip) =>
       announcementsFor(service({ name: 'web', ingress: [ip] }), ready, NODE1, config),
     ),
-  );
+  ).prefixes();
   return { router: speakerRouterConfigFor(NODE1, config, plan), config, plan };
 }
 

@@ -5,7 +5,7 @@
 // a peer never changes, so a service that comes or goes touches one route and no session.
 
 import { familyOf, parseAddress } from '@rookery/net';
-import type { Family, IpAddress } from '@rookery/net';
+import type { Family, IpAddress, Prefix } from '@rookery/net';
 import type { PathAttributes } from '@rookery/bgp';
 import type { Policy, RouteAttributes } from '@rookery/rib';
 import type {
@@ -27,6 +27,12 @@ import type { PlannedAttributes, PlannedPrefix } from './node-plan.ts';
 import type { BfdProfile } from './resources.ts';
 import { DEFAULT_CONNECT_TIME_SEC, timersFor } from './timers.ts';
 
+/** Makes the route that announces one prefix to peers of the node; none when there is no peer. */
+export type Originator = (
+  prefix: Prefix,
+  peers: ReadonlyMap<string, PlannedAttributes>,
+) => StaticRoute | undefined;
+
 /** Name of the attribute that lists peers, where not all of them get the same. */
 const PEERS_ATTRIBUTE = 'metallb_peers';
 
@@ -34,12 +40,22 @@ const PEERS_ATTRIBUTE = 'metallb_peers';
 export function speakerRouterConfigFor(
   node: Node,
   config: Config,
-  plan: readonly PlannedPrefix[],
+  plan: readonly Pick<PlannedPrefix, 'prefix' | 'peers'>[],
 ): RouterConfig {
   const peers = peersOfNode(config, node);
   const sessions = peers.map((peer) => bgpFor(peer, config));
-  const names = new Set(peers.map(({ name }) => name));
-  return routerFor(node, peers, sessions, originate(plan, names));
+  const originate = originatorFor(node, config);
+  const routes: Record<Family, StaticRoute[]> = { ipv4: [], ipv6: [] };
+  for (const planned of plan) {
+    const route = originate(planned.prefix, planned.peers);
+    if (route) routes[familyOf(planned.prefix)].push(route);
+  }
+  return routerFor(node, peers, sessions, routes);
+}
+
+/** Name of the static protocol that originates a prefix. */
+export function announcingProtocol(prefix: Prefix): string {
+  return ANNOUNCING[familyOf(prefix)];
 }
 
 /** The peers' routerID (one per node by validation), else the node's address, else made of its name. */
@@ -227,33 +243,35 @@ function exportPolicy(peer: string): Policy {
 type OwnAttributes = Pick<PathAttributes, 'localPref' | 'communities' | 'largeCommunities'>;
 type PeerAttributes = Readonly<Record<string, OwnAttributes>>;
 
-/** Routes per family; peers that get something else than the others are listed in the route. */
-function originate(
-  plan: readonly PlannedPrefix[],
-  served: ReadonlySet<string>,
-): Readonly<Record<Family, readonly StaticRoute[]>> {
-  const routes: Record<Family, StaticRoute[]> = { ipv4: [], ipv6: [] };
-  for (const planned of plan) {
-    const peers = [...planned.peers].filter(([name]) => served.has(name));
-    if (peers.length === 0) continue;
-    const first = attributesFor(peers[0]![1]);
-    const alike =
-      peers.length === served.size &&
-      peers.every(([, attributes]) => textOf(attributes) === textOf(peers[0]![1]));
-    const custom: PeerAttributes | undefined = alike
-      ? undefined
-      : Object.fromEntries(peers.map(([name, attributes]) => [name, attributesFor(attributes)]));
+/**
+ * Makes routes; peers that get something else than the others are listed in the route. What many
+ * prefixes have in common, the attributes, is made once.
+ */
+export function originatorFor(node: Node, config: Config): Originator {
+  const peerCount = peersOfNode(config, node).length;
+  const made = new Map<string, NonNullable<StaticRoute['set']>>();
+  return (prefix, planned) => {
+    if (planned.size === 0) return undefined;
+    const peers = [...planned];
+    const texts = peers.map(([, attributes]) => textOf(attributes));
+    const alike = peers.length === peerCount && texts.every((text) => text === texts[0]);
     const text = alike
-      ? textOf(peers[0]![1])
-      : peers.map(([name, attributes]) => `${name}: ${textOf(attributes)}`).join(' | ');
-    routes[planned.family].push({
-      net: planned.prefix,
-      dest: 'blackhole',
-      via: [],
-      set: { text, apply: (route) => withAnnouncement(route, alike ? first : {}, custom) },
-    });
-  }
-  return routes;
+      ? texts[0]!
+      : peers.map(([name], index) => `${name}: ${texts[index]}`).join(' | ');
+    const set = made.get(text) ?? { text, apply: announcing(peers, alike) };
+    made.set(text, set);
+    return { net: prefix, dest: 'blackhole', via: [], set };
+  };
+}
+
+function announcing(
+  peers: readonly (readonly [name: string, planned: PlannedAttributes])[],
+  alike: boolean,
+): (route: RouteAttributes) => RouteAttributes {
+  const each = peers.map(([name, planned]) => [name, attributesFor(planned)] as const);
+  return alike
+    ? (route) => withAnnouncement(route, each[0]![1], undefined)
+    : (route) => withAnnouncement(route, {}, Object.fromEntries(each));
 }
 
 function withAnnouncement(
@@ -287,7 +305,7 @@ function textOf(planned: PlannedAttributes): string {
 function staticFor(family: Family, routes: readonly StaticRoute[]): StaticConfig {
   return {
     kind: 'static',
-    name: family === 'ipv4' ? 'services4' : 'services6',
+    name: ANNOUNCING[family],
     disabled: false,
     debug: [],
     channel: { ...channel(family, { kind: 'all' }, NOTHING), preference: 200 },
@@ -331,6 +349,7 @@ function hashedRouterId(name: string): IpAddress {
 }
 
 const NOTHING: Policy = { kind: 'none' };
+const ANNOUNCING: Readonly<Record<Family, string>> = { ipv4: 'services4', ipv6: 'services6' };
 const CHANNEL_FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
 const DEVICE: DeviceConfig = {
