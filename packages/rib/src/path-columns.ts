@@ -63,14 +63,13 @@ export class PathColumns {
     this.pathId[path] = pathId;
   }
 
-  setChanged(path: number, nowMs: number): void {
+  /** What `changedTicks` of a path that changes now is; may move the ticks of all others. */
+  ticksAt(nowMs: number): number {
     if (!(nowMs >= this.#epochMs)) this.#rebase(nowMs);
-    let ticks = Math.floor((nowMs - this.#epochMs) / TICK_MS);
-    if (ticks > MAX_TICKS) {
-      this.#rebase(nowMs);
-      ticks = Math.floor((nowMs - this.#epochMs) / TICK_MS);
-    }
-    this.changedTicks[path] = ticks;
+    const ticks = Math.floor((nowMs - this.#epochMs) / TICK_MS);
+    if (ticks <= MAX_TICKS) return ticks;
+    this.#rebase(nowMs);
+    return Math.floor((nowMs - this.#epochMs) / TICK_MS);
   }
 
   /** Milliseconds on the caller's clock, rounded down to 10. */

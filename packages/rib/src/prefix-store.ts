@@ -13,6 +13,13 @@ import { sortNets } from './prefix-sort.ts';
 /** Returned by the find functions when a prefix is not there. */
 export const NO_NET = -1;
 
+/** Prefixes as columns: one word each for IPv4, four for IPv6; host bits zero. */
+export interface PrefixBatch {
+  readonly words: Int32Array;
+  readonly lengths: Uint8Array;
+  readonly count: number;
+}
+
 export interface PrefixStoreOptions {
   /** Presizes the columns and the hash. */
   readonly expectedNets?: number;
@@ -61,7 +68,9 @@ export class PrefixStore {
   #oldRatio = 0;
   #migrated = 0;
   readonly #perLength = new Uint32Array(129);
-  #warmed = new Int32Array(64);
+  /** Hashes of the last batch, and where its look-ups will read. */
+  #hashes = new Int32Array(64);
+  #touched = new Int32Array(64);
 
   constructor(family: Family, options: PrefixStoreOptions = {}) {
     this.family = family;
@@ -92,8 +101,10 @@ export class PrefixStore {
    * host bits must be zero. A new number has no reference: the first holder calls `retain`.
    */
   intern4(word: number, length: number): number {
-    const key = word | 0;
-    const hash = hash4(key, length, this.#seed);
+    return this.#intern4(word | 0, length, hash4(word | 0, length, this.#seed));
+  }
+
+  #intern4(key: number, length: number, hash: number): number {
     const tag = hash & TAG_MASK;
     const slots = this.#slots;
     const end = slots.length;
@@ -123,28 +134,81 @@ export class PrefixStore {
     return net;
   }
 
-  /**
-   * Brings into the processor's cache what `intern4` and `find4` of these prefixes will look at. The
-   * looks do not depend on each other here, so that the memory answers many of them at a time; one
-   * prefix after the other would wait for each.
-   */
-  warm4(words: Int32Array, lengths: Uint8Array, count: number): void {
-    const slots = this.#slots;
-    const ratio = this.#ratio;
-    const columns = this.#words;
-    const nets =
-      this.#warmed.length < count ? (this.#warmed = new Int32Array(count)) : this.#warmed;
-    for (let i = 0; i < count; i++) {
-      const hash = hash4(words[i]!, lengths[i]!, this.#seed);
-      const entry = slots[((hash >>> 0) * ratio) | 0]!;
-      nets[i] = entry === TOMBSTONE ? 0 : entry & NET_MASK;
+  /** The numbers of all prefixes of a batch, new ones where they were not there; see `intern4`. */
+  internBatch(batch: PrefixBatch, nets: Int32Array): void {
+    const { words, lengths, count } = batch;
+    const hashes = this.#touch(batch);
+    if (this.width === 1) {
+      for (let i = 0; i < count; i++) nets[i] = this.#intern4(words[i]!, lengths[i]!, hashes[i]!);
+      return;
     }
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= columns[nets[i]!]!;
-    nets[0] = sum;
+    for (let i = 0, at = 0; i < count; i++, at += 4) {
+      nets[i] = this.#intern6(
+        words[at]!,
+        words[at + 1]!,
+        words[at + 2]!,
+        words[at + 3]!,
+        lengths[i]!,
+        hashes[i]!,
+      );
+    }
   }
 
-  /** The same for nets that are about to lose their last reference. */
+  /** The numbers of all prefixes of a batch, `NO_NET` for those that are not there. */
+  findBatch(batch: PrefixBatch, nets: Int32Array): void {
+    const { words, lengths, count } = batch;
+    const hashes = this.#touch(batch);
+    if (this.width === 1) {
+      for (let i = 0; i < count; i++) nets[i] = this.#find4(words[i]!, lengths[i]!, hashes[i]!);
+      return;
+    }
+    for (let i = 0, at = 0; i < count; i++, at += 4) {
+      nets[i] = this.#find6(
+        hashes[i]!,
+        words[at]!,
+        words[at + 1]!,
+        words[at + 2]!,
+        words[at + 3]!,
+        lengths[i]!,
+      );
+    }
+  }
+
+  /**
+   * Hashes of a batch. On the way it brings into the processor's cache what the look-ups will read:
+   * these reads do not depend on each other, so that the memory answers many of them at a time; one
+   * prefix after the other would wait for each.
+   */
+  #touch({ words, lengths, count }: PrefixBatch): Int32Array {
+    if (this.#hashes.length < count) {
+      this.#hashes = new Int32Array(nextCapacity(this.#hashes.length, count));
+      this.#touched = new Int32Array(this.#hashes.length);
+    }
+    const hashes = this.#hashes;
+    const touched = this.#touched;
+    const slots = this.#slots;
+    const ratio = this.#ratio;
+    const seed = this.#seed;
+    const { width } = this;
+    for (let i = 0; i < count; i++) {
+      const at = i * width;
+      const hash =
+        width === 1
+          ? hash4(words[i]!, lengths[i]!, seed)
+          : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
+      hashes[i] = hash;
+      const entry = slots[((hash >>> 0) * ratio) | 0]!;
+      touched[i] = entry === 0 || entry === TOMBSTONE ? 0 : ((entry & NET_MASK) - 1) * width;
+    }
+    const columns = this.#words;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= columns[touched[i]!]!;
+    // Stored, so that the compiler cannot leave the reads out.
+    touched[0] = sum;
+    return hashes;
+  }
+
+  /** Does for the removal of nets that have one reference left what `#touch` does for look-ups. */
   warmRemoval(nets: Int32Array): void {
     const slots = this.#slots;
     const ratio = this.#ratio;
@@ -153,12 +217,15 @@ export class PrefixStore {
       const net = nets[i]!;
       if (this.#refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
     }
-    this.#warmed[0] = sum;
+    this.#touched[0] = sum;
   }
 
   /** The number of an IPv6 prefix; see `intern4`. */
   intern6(a: number, b: number, c: number, d: number, length: number): number {
-    const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
+    return this.#intern6(a, b, c, d, length, hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed));
+  }
+
+  #intern6(a: number, b: number, c: number, d: number, length: number, hash: number): number {
     const found = this.#find6(hash, a, b, c, d, length);
     if (found >= 0) return found;
     const net = this.#create(length);
@@ -187,10 +254,13 @@ export class PrefixStore {
 
   /** The number of an IPv4 prefix or `NO_NET`. */
   find4(word: number, length: number): number {
-    const hash = hash4(word | 0, length, this.#seed);
-    const found = this.#probe4(this.#slots, this.#ratio, word | 0, length, hash);
+    return this.#find4(word | 0, length, hash4(word | 0, length, this.#seed));
+  }
+
+  #find4(key: number, length: number, hash: number): number {
+    const found = this.#probe4(this.#slots, this.#ratio, key, length, hash);
     if (found >= 0 || this.#oldSlots === undefined) return found;
-    return this.#probe4(this.#oldSlots, this.#oldRatio, word | 0, length, hash);
+    return this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
   }
 
   /** The number of an IPv6 prefix or `NO_NET`. */

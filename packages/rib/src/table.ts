@@ -100,7 +100,31 @@ export class Table implements DecisionContext {
     nowMs: number,
     flags = 0,
   ): number {
-    return this.#apply(net, source, pathId >>> 0, attributes, nowMs, flags);
+    const ticks = this.paths.ticksAt(nowMs);
+    return this.#apply(net, source, pathId >>> 0, attributes, ticks, flags);
+  }
+
+  /**
+   * `apply` for nets[0, count), each with its path id; nets that are negative are passed over. Returns
+   * how many routes changed.
+   */
+  applyBatch(
+    nets: Int32Array,
+    pathIds: Int32Array,
+    count: number,
+    source: number,
+    attributes: number,
+    nowMs: number,
+    flags = 0,
+  ): number {
+    const ticks = this.paths.ticksAt(nowMs);
+    let changed = 0;
+    for (let i = 0; i < count; i++) {
+      const net = nets[i]!;
+      if (net < 0) continue;
+      if (this.#apply(net, source, pathIds[i]! >>> 0, attributes, ticks, flags) !== 0) changed++;
+    }
+    return changed;
   }
 
   #apply(
@@ -108,7 +132,7 @@ export class Table implements DecisionContext {
     source: number,
     pathId: number,
     attributes: number,
-    nowMs: number,
+    ticks: number,
     flags: number,
   ): number {
     if (net >= this.#first.length) this.#growNets(net);
@@ -125,17 +149,30 @@ export class Table implements DecisionContext {
     }
     const found = path !== 0 && sources[path] === source && paths.pathIdOf(path) === pathId;
     if (attributes === 0) return found ? this.#remove(path, previous) : 0;
-    const epoch = (this.#epochs[source] ?? 0) << EPOCH_SHIFT;
-    if (!found) return this.#add(net, path, previous, source, pathId, attributes, nowMs, flags);
+    if (!found) return this.#add(net, path, previous, source, pathId, attributes, ticks, flags);
+    return this.#replace(net, path, source, attributes, ticks, flags);
+  }
 
+  #replace(
+    net: number,
+    path: number,
+    source: number,
+    attributes: number,
+    ticks: number,
+    flags: number,
+  ): number {
+    const { paths } = this;
     const oldAttributes = paths.attributes[path]!;
     const oldFlags = paths.flags[path]! & FLAG_MASK;
-    paths.flags[path] = flags | epoch;
+    paths.flags[path] = flags | (this.epochOf(source) << EPOCH_SHIFT);
     if (oldAttributes === attributes && oldFlags === flags) return 0;
-    if (oldFlags !== flags) this.#recount(source, oldFlags, flags);
+    if (oldFlags !== flags) {
+      this.#count(source, oldFlags, -1);
+      this.#count(source, flags, 1);
+    }
     this.attributes.retain(attributes);
     paths.attributes[path] = attributes;
-    paths.setChanged(path, nowMs);
+    paths.changedTicks[path] = ticks;
     const changes = CHANGE.path | this.#choose(net, path, oldAttributes);
     this.attributes.release(oldAttributes);
     this.anyChanges.push(net);
@@ -277,7 +314,7 @@ export class Table implements DecisionContext {
     source: number,
     pathId: number,
     attributes: number,
-    nowMs: number,
+    ticks: number,
     flags: number,
   ): number {
     const { paths } = this;
@@ -289,8 +326,8 @@ export class Table implements DecisionContext {
     paths.net[path] = net;
     paths.source[path] = source;
     paths.attributes[path] = attributes;
-    paths.flags[path] = flags | ((this.#epochs[source] ?? 0) << EPOCH_SHIFT);
-    paths.setChanged(path, nowMs);
+    paths.flags[path] = flags | (this.epochOf(source) << EPOCH_SHIFT);
+    paths.changedTicks[path] = ticks;
     paths.next[path] = next;
     if (pathId !== 0) paths.setPathId(path, pathId);
     if (previous === 0) this.#first[net] = path;
@@ -391,11 +428,6 @@ export class Table implements DecisionContext {
   #count(source: number, flags: number, step: number): void {
     const counts = (flags & PATH_FLAG.filtered) !== 0 ? this.#filtered : this.#imported;
     counts[source] = (counts[source] ?? 0) + step;
-  }
-
-  #recount(source: number, oldFlags: number, flags: number): void {
-    this.#count(source, oldFlags, -1);
-    this.#count(source, flags, 1);
   }
 
   #mergeMarks(source: number): void {

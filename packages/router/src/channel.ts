@@ -194,11 +194,52 @@ export class Channel {
     if (owned) this.table.attributes.release(outcome);
   }
 
+  /**
+   * `importRoute` for nets[0, count), routes with equal attributes, each with its path id. Where the
+   * policy looks at attributes alone it is asked once for all of them.
+   */
+  importRoutes(nets: Int32Array, pathIds: Int32Array, count: number, attributes: number): void {
+    const { imported, config } = this;
+    const { importLimit, receiveLimit, importKeepFiltered } = config;
+    if (!this.#runner.ignoresNet || importLimit || receiveLimit || this.#isTraced) {
+      for (let i = 0; i < count; i++) this.importRoute(nets[i]!, attributes, pathIds[i]!);
+      return;
+    }
+    imported.updatesReceived += count;
+    this.#applyBatch(this.importTable, nets, pathIds, count, attributes, 0);
+    const outcome = this.#runner.run(nets[0]!, attributes, this.protocol.name);
+    const { owned } = this.#runner;
+    if (outcome === 0) {
+      imported.updatesFiltered += count;
+      const kept = importKeepFiltered ? attributes : 0;
+      this.#applyBatch(this.table, nets, pathIds, count, kept, PATH_FLAG.filtered);
+      return;
+    }
+    const changed = this.#applyBatch(this.table, nets, pathIds, count, outcome, 0);
+    imported.updatesAccepted += changed;
+    imported.updatesIgnored += count - changed;
+    if (owned) this.table.attributes.release(outcome);
+  }
+
+  /** `withdrawRoute` for nets[0, count), each with its path id. */
+  withdrawRoutes(nets: Int32Array, pathIds: Int32Array, count: number): void {
+    if (this.#isTraced) {
+      for (let i = 0; i < count; i++) this.withdrawRoute(nets[i]!, pathIds[i]!);
+      return;
+    }
+    this.#applyBatch(this.importTable, nets, pathIds, count, 0, 0);
+    const removed = this.#applyBatch(this.table, nets, pathIds, count, 0, 0);
+    this.imported.withdrawsReceived += count;
+    this.imported.withdrawsAccepted += removed;
+    this.imported.withdrawsIgnored += count - removed;
+  }
+
+  /** A negative net is one that is in no table. */
   withdrawRoute(net: number, pathId = 0): void {
     this.imported.withdrawsReceived++;
-    this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
-    if (this.#remove(net, pathId)) this.imported.withdrawsAccepted++;
+    if (net >= 0 && this.#remove(net, pathId)) this.imported.withdrawsAccepted++;
     else this.imported.withdrawsIgnored++;
+    if (net >= 0) this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
   }
 
   /** The protocol found the route unacceptable: counts it, and takes out what was there. */
@@ -324,6 +365,23 @@ export class Channel {
       this.protocol.engine.nowMs,
       filtered ? PATH_FLAG.filtered : 0,
     );
+  }
+
+  #applyBatch(
+    table: RouteTable | undefined,
+    nets: Int32Array,
+    pathIds: Int32Array,
+    count: number,
+    attributes: number,
+    flags: number,
+  ): number {
+    const { nowMs } = this.protocol.engine;
+    if (!table) return 0;
+    return table.rib.applyBatch(nets, pathIds, count, this.source, attributes, nowMs, flags);
+  }
+
+  get #isTraced(): boolean {
+    return this.flags.routes || this.flags.filters;
   }
 
   #remove(net: number, pathId: number): boolean {

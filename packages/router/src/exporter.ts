@@ -96,6 +96,8 @@ export class Exporter implements Task {
   readonly #options: ExporterOptions;
   readonly #runner: PolicyRunner;
   readonly #batch = new Int32Array(BATCH);
+  /** Whether the last outcome of `#judge` came with a reference. */
+  #owned = false;
   /** Final outcomes per attributes number, one memo per class of sources. */
   #memos: AttributeMemo[] = [];
   #log: ChangeLog;
@@ -181,7 +183,7 @@ export class Exporter implements Task {
     let done = 0;
     while (done < budget && this.#feed && !sink.isFull) {
       const count = this.#feed.next(this.#batch);
-      for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);
+      this.#exportBatch(count);
       done += count;
       if (!this.#feed.done) continue;
       this.#feed = undefined;
@@ -190,7 +192,7 @@ export class Exporter implements Task {
     while (done < budget && this.#cursor && !this.#feed && !sink.isFull) {
       const count = this.#log.read(this.#cursor, this.#batch);
       if (count === 0) break;
-      for (let i = 0; i < count; i++) this.exportNet(this.#batch[i]!);
+      this.#exportBatch(count);
       done += count;
     }
     return done;
@@ -212,55 +214,82 @@ export class Exporter implements Task {
     return this.#options.refuses?.(rib.attributesOf(path), rib.sourceOf(path)) ?? false;
   }
 
-  exportNet(net: number): void {
-    const { rib } = this.table;
-    if (this.#options.pathSink) return this.#exportPaths(net, this.#options.pathSink);
-    const path = rib.bestPath(net);
-    if (path === 0) return this.#deliver(net, 0, 0);
-    const before = rib.attributesOf(path);
-    const source = rib.sourceOf(path);
-    this.counters.updatesReceived++;
-    this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + 1;
+  /** Exports the first `count` nets of the batch. */
+  #exportBatch(count: number): void {
+    const { merge, pathSink } = this.#options;
+    const { rib, attributes: store } = this.table;
+    const batch = this.#batch;
+    if (pathSink) {
+      for (let i = 0; i < count; i++) this.#exportPaths(batch[i]!, pathSink);
+      return;
+    }
+    // Routes with equal attributes come in runs: an outcome that is a route serves all of its run.
+    const serves = merge === undefined && this.#runner.ignoresNet && !this.traced;
+    let before = 0;
+    let source = 0;
+    let outcome = 0;
+    let owned = false;
+    for (let i = 0; i < count; i++) {
+      const net = batch[i]!;
+      const path = rib.bestPath(net);
+      if (path === 0) {
+        this.#deliver(net, 0, 0);
+        continue;
+      }
+      const attributes = rib.attributesOf(path);
+      const from = rib.sourceOf(path);
+      this.counters.updatesReceived++;
+      this.receivedFrom[from] = (this.receivedFrom[from] ?? 0) + 1;
+      if (outcome === 0 || !serves || attributes !== before || from !== source) {
+        if (owned) store.release(outcome);
+        before = attributes;
+        source = from;
+        outcome = this.#judge(net, path, before, source);
+        owned = this.#owned;
+      }
+      this.#deliver(net, outcome, outcome === 0 ? 0 : source);
+    }
+    if (owned) store.release(outcome);
+  }
+
+  /** What the sink is to have instead of a best path, 0 for nothing; with a reference if `#owned`. */
+  #judge(net: number, path: number, before: number, source: number): number {
+    this.#owned = false;
     const memo = this.#memoFor(source);
     const known = memo ? memo.get(before) : -1;
-    if (known > 0) return this.#deliver(net, known, source);
-    if (this.#options.refuses?.(before, source)) {
-      this.counters.updatesRejected++;
-      if (this.traced) this.#options.trace?.('rejected by protocol', net, before, source);
-      return this.#withdraw(net);
-    }
+    if (known > 0) return known;
+    const { merge, refuses, transform } = this.#options;
+    if (refuses?.(before, source)) return this.#refuse('rejected by protocol', net, before, source);
     let outcome = this.#runner.run(net, before, this.#protocolOf(source));
-    let owned = this.#runner.owned;
-    if (outcome === 0) {
+    this.#owned = this.#runner.owned;
+    if (outcome === 0) return this.#refuse('filtered out', net, before, source);
+    const merged = merge === undefined ? 0 : this.#merge(net, path, outcome, merge);
+    if (merged !== 0) outcome = this.#replace(outcome, merged);
+    if (transform) outcome = this.#replace(outcome, transform(outcome, before, source));
+    if (outcome === 0) return this.#refuse('rejected by protocol', net, before, source);
+    memo?.set(before, outcome);
+    return outcome;
+  }
+
+  /** `next`, which comes with a reference, takes the place of `outcome`. */
+  #replace(outcome: number, next: number): number {
+    if (this.#owned) this.table.attributes.release(outcome);
+    this.#owned = next !== 0;
+    return next;
+  }
+
+  #refuse(
+    event: 'rejected by protocol' | 'filtered out',
+    net: number,
+    before: number,
+    source: number,
+  ): 0 {
+    if (event === 'filtered out') {
       this.counters.updatesFiltered++;
       this.filteredFrom[source] = (this.filteredFrom[source] ?? 0) + 1;
-      if (this.traced) this.#options.trace?.('filtered out', net, before, source);
-      return this.#withdraw(net);
-    }
-    const { merge, transform } = this.#options;
-    const { attributes: store } = this.table;
-    if (merge !== undefined) {
-      const merged = this.#merge(net, path, outcome, merge);
-      if (merged !== 0) {
-        if (owned) store.release(outcome);
-        outcome = merged;
-        owned = true;
-      }
-    }
-    if (transform) {
-      const transformed = transform(outcome, before, source);
-      if (owned) store.release(outcome);
-      outcome = transformed;
-      owned = transformed !== 0;
-      if (outcome === 0) {
-        this.counters.updatesRejected++;
-        if (this.traced) this.#options.trace?.('rejected by protocol', net, before, source);
-        return this.#withdraw(net);
-      }
-    }
-    this.#deliver(net, outcome, source);
-    memo?.set(before, outcome);
-    if (owned) store.release(outcome);
+    } else this.counters.updatesRejected++;
+    if (this.traced) this.#options.trace?.(event, net, before, source);
+    return 0;
   }
 
   #exportPaths(net: number, sink: PathSink): void {
@@ -306,10 +335,7 @@ export class Exporter implements Task {
   #memoFor(source: number): AttributeMemo | undefined {
     const { merge, sourceClass } = this.#options;
     if (!sourceClass || merge !== undefined) return undefined;
-    const { policy } = this.#runner;
-    if (policy.kind === 'filter' && (policy.filter.reads.net || policy.filter.reads.protocol)) {
-      return undefined;
-    }
+    if (!this.#runner.ignoresNet) return undefined;
     const index = sourceClass(source);
     let memo = this.#memos[index];
     if (!memo) {
@@ -317,10 +343,6 @@ export class Exporter implements Task {
       this.#memos[index] = memo;
     }
     return memo;
-  }
-
-  #withdraw(net: number): void {
-    this.#deliver(net, 0, 0);
   }
 
   #deliver(net: number, attributes: number, source: number): void {

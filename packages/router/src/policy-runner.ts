@@ -40,6 +40,12 @@ export class PolicyRunner {
     };
   }
 
+  /** True when routes with equal attributes have equal outcomes, whatever their prefix and source. */
+  get ignoresNet(): boolean {
+    const { policy } = this;
+    return policy.kind !== 'filter' || !(policy.filter.reads.net || policy.filter.reads.protocol);
+  }
+
   /** Takes another policy and forgets the verdicts of the old one. */
   replace(policy: Policy): void {
     this.policy = policy;
@@ -52,8 +58,7 @@ export class PolicyRunner {
     const { policy } = this;
     if (policy.kind === 'all') return attributes;
     if (policy.kind === 'none') return 0;
-    const { reads } = policy.filter;
-    const memorable = !reads.net && !reads.protocol;
+    const memorable = this.ignoresNet;
     if (memorable) {
       const known = this.#memo.get(attributes);
       if (known >= 0) return known;

@@ -32,33 +32,36 @@ export function stepPeer(
   nowMs: number,
   random: () => number,
 ): PeerStep {
-  if (event.kind === 'messageReceived' && isEstablishedUpdate(state, event)) {
-    return passUpdate(state, event, nowMs);
+  if (event.kind === 'messageReceived') {
+    const { connection, bytes, start, end } = event;
+    if (hearUpdate(state, connection, bytes[start + 18]!, nowMs)) {
+      const actions: SessionAction[] = [{ kind: 'updateReceived', bytes, start, end }];
+      return { state, actions, deadline: peerDeadline(state) };
+    }
   }
   const step: Step = { state: { ...state }, actions: [], nowMs, random };
   dispatch(step, event);
   return { state: step.state, actions: step.actions, deadline: peerDeadline(step.state) };
 }
 
-type MessageEvent = Extract<SessionEvent, { kind: 'messageReceived' }>;
-
-function isEstablishedUpdate(state: PeerState, event: MessageEvent): boolean {
-  return event.bytes[event.start + 18] === MESSAGE.update && state.established === event.connection;
-}
-
-/** The hot path: counters and the hold timer, no copy of anything. */
-function passUpdate(state: PeerState, event: MessageEvent, nowMs: number): PeerStep {
-  const { connection, bytes, start, end } = event;
+/**
+ * The hot path: an UPDATE in Established changes nothing but counters and the hold timer, in place. A
+ * caller may take that step by itself, message by message, and ask for `peerDeadline` after the
+ * last. False for any other message or state: it is for `stepPeer`.
+ */
+export function hearUpdate(
+  state: PeerState,
+  connection: ConnectionRole,
+  messageType: number,
+  nowMs: number,
+): boolean {
+  if (messageType !== MESSAGE.update || state.established !== connection) return false;
   const { traffic } = state;
   traffic.received.update++;
   traffic.lastReadMs = nowMs;
   traffic.lastUpdateMs = nowMs;
   traffic.heardMs[connection] = nowMs;
-  return {
-    state,
-    actions: [{ kind: 'updateReceived', bytes, start, end }],
-    deadline: peerDeadline(state),
-  };
+  return true;
 }
 
 function dispatch(step: Step, event: SessionEvent): void {

@@ -18,7 +18,7 @@ import type { AttributeContext, Negotiated, NlriBatch, WireFault } from '@rooker
 import { addressFromBytes, readU32 } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import { BlockTranscoder, WireAttributeCache } from '@rookery/rib';
-import type { AttributeStore, PrefixStore, RouteAttributes, TranscodeRules } from '@rookery/rib';
+import type { AttributeStore, RouteAttributes, TranscodeRules } from '@rookery/rib';
 import type { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig } from '../config.ts';
 import type { Engine } from '../engine.ts';
@@ -64,6 +64,7 @@ export class Importer {
   readonly #cache: WireAttributeCache;
   readonly #scan = createAttributeScan();
   readonly #batch: NlriBatch = createNlriBatch();
+  #nets = new Int32Array(64);
   #block = new Uint8Array(4096);
   /** Changes when the meaning of a block does: another epoch is another key. */
   #epoch = 0;
@@ -187,22 +188,25 @@ export class Importer {
     if (typeof outcome !== 'number') return outcome;
     const { channel } = target;
     const { prefixes } = channel.table;
-    const { words, lengths, pathIds, count } = batch;
-    if (prefixes.width === 1 && count > 2) prefixes.warm4(words, lengths, count);
-    for (let i = 0; i < count; i++) {
-      if (outcome > 0) {
-        const net = internNet(prefixes, words, lengths, i);
-        channel.importRoute(net, outcome, pathIds[i]!);
-        // Refused by policy and held by nobody: the number is free again.
-        prefixes.discard(net);
-      } else {
-        const net = findNet(prefixes, words, lengths, i);
-        if (net >= 0) channel.rejectRoute(net, pathIds[i]!);
-      }
+    const { pathIds, count } = batch;
+    const nets = this.#netsFor(count);
+    if (outcome <= 0) {
+      prefixes.findBatch(batch, nets);
+      for (let i = 0; i < count; i++) if (nets[i]! >= 0) channel.rejectRoute(nets[i]!, pathIds[i]!);
+      return undefined;
     }
+    prefixes.internBatch(batch, nets);
+    channel.importRoutes(nets, pathIds, count, outcome);
+    // Refused by policy and held by nobody: the number is free again.
+    for (let i = 0; i < count; i++) prefixes.discard(nets[i]!);
     // The cache keeps what it knows; an outcome that it did not take is ours to let go.
-    if (outcome > 0) channel.table.attributes.release(outcome);
+    channel.table.attributes.release(outcome);
     return undefined;
+  }
+
+  #netsFor(count: number): Int32Array {
+    if (this.#nets.length < count) this.#nets = new Int32Array(count * 2);
+    return this.#nets;
   }
 
   /** Attributes number with a reference, `REFUSED`, or the fault that resets the session. */
@@ -305,13 +309,9 @@ export class Importer {
     const bad = decodeNlri(bytes, start, end, family, target.addPathRx, batch);
     if (bad) return bad;
     const { channel } = target;
-    const { prefixes } = channel.table;
-    const { words, lengths, pathIds, count } = batch;
-    if (prefixes.width === 1 && count > 2) prefixes.warm4(words, lengths, count);
-    for (let i = 0; i < count; i++) {
-      const net = findNet(prefixes, words, lengths, i);
-      if (net >= 0) channel.withdrawRoute(net, pathIds[i]!);
-    }
+    const nets = this.#netsFor(batch.count);
+    channel.table.prefixes.findBatch(batch, nets);
+    channel.withdrawRoutes(nets, batch.pathIds, batch.count);
     return undefined;
   }
 
@@ -427,23 +427,6 @@ function withResolution(
 ): RouteAttributes {
   const { igpMetric: _metric, unresolved: _unresolved, ...rest } = route;
   return { ...rest, ...resolved };
-}
-
-function internNet(
-  prefixes: PrefixStore,
-  words: Int32Array,
-  lengths: Uint8Array,
-  i: number,
-): number {
-  if (prefixes.width === 1) return prefixes.intern4(words[i]!, lengths[i]!);
-  const at = i * 4;
-  return prefixes.intern6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!);
-}
-
-function findNet(prefixes: PrefixStore, words: Int32Array, lengths: Uint8Array, i: number): number {
-  if (prefixes.width === 1) return prefixes.find4(words[i]!, lengths[i]!);
-  const at = i * 4;
-  return prefixes.find6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!);
 }
 
 function familyFor(afi: number, safi: number): Family | undefined {

@@ -11,6 +11,7 @@ import {
   createPeer,
   encodeRouteRefresh,
   negotiatedOf,
+  hearUpdate,
   peerDeadline,
   reconfigurePeer,
   stepPeer,
@@ -368,10 +369,14 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.peer = state;
     for (const action of actions) this.#perform(action);
     if (before !== undefined) this.#tellState(before);
+    this.#rearm();
+    if (this.parent) this.#vanishWhenIdle();
+  }
+
+  #rearm(): void {
     const deadline = peerDeadline(this.peer);
     if (deadline === undefined) this.#timer.clear();
     else this.#timer.set(deadline);
-    if (this.parent) this.#vanishWhenIdle();
   }
 
   #tellState(before: string): void {
@@ -497,18 +502,21 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     reader.push(bytes);
     for (;;) {
       const what = reader.next();
-      if (what === 'more') return;
+      if (what === 'more') return this.#rearm();
       if (what === 'fault') {
         const notification = reader.notification!;
         this.#step({ kind: 'framingFailed', connection: role, notification });
         return;
       }
       const { bytes: from, start, end } = reader;
-      if (from[start + HEADER_LENGTH - 1] === MESSAGE.open) {
-        this.opens.received = copyBytes(from, start, end);
-      }
+      const type = from[start + HEADER_LENGTH - 1]!;
+      if (type === MESSAGE.open) this.opens.received = copyBytes(from, start, end);
       for (const tap of this.engine.taps) tap.messageSeen(this, 'received', from, start, end);
-      this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
+      if (hearUpdate(this.peer, role, type, this.engine.nowMs)) {
+        this.#updateReceived(from, start, end);
+      } else {
+        this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
+      }
       // The message may have ended the connection.
       if (this.#wires[role] !== wire) return;
     }
