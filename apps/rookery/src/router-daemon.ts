@@ -2,11 +2,14 @@
 // here is stopped here, whatever ends the daemon.
 
 import { unlinkSync, writeFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   dropPrivileges,
   missingCapabilities,
   platformErrorFrom,
   resolveIdentity,
+  trimMemory,
 } from '@rookery/linux';
 import type { RouterView } from '@rookery/router';
 import { loadConfigFile } from './config-file.ts';
@@ -15,6 +18,7 @@ import type { Consoles } from './consoles.ts';
 import { createEngineHost } from './engine-host.ts';
 import type { EngineHost } from './engine-host.ts';
 import { Logging } from './logging.ts';
+import { rehearse } from './rehearsal.ts';
 import { DaemonControl } from './router-control.ts';
 import type { GoodConfig } from './router-control.ts';
 import type { RouterCommand } from './router-options.ts';
@@ -97,6 +101,7 @@ export async function startRouter(
     return openFailure;
   }
   handleSignals(control, logging, router.view);
+  rehearse({ isBusy: () => loop.isBehind || router.hasWork(), onDone: giveMemoryBack });
   return {
     ended: ended.then(async (status) => {
       await host.close();
@@ -106,6 +111,13 @@ export async function startRouter(
       return process.exit(status);
     }),
   };
+}
+
+/** What the start and the rehearsal left behind. */
+function giveMemoryBack(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  trimMemory();
 }
 
 /** What the engine cannot know about itself. */

@@ -68,6 +68,8 @@ export const CLONE_NEWNET = 0x40000000;
 
 export const SCHED_FIFO = 1;
 
+export const MADV_DONTNEED = 4;
+
 export const PR_SET_KEEPCAPS = 8;
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_BROADCAST = 11;

@@ -4,6 +4,7 @@ export { Files, expandTimePattern } from './files.ts';
 export * from './interface-facts.ts';
 export * from './log-format.ts';
 export * from './log-sinks.ts';
+export { trimMemory } from './memory.ts';
 export * from './platform.ts';
 export * from './privileges.ts';
 export { errorText, hasCapability, platformError, platformErrorFrom } from './sys.ts';

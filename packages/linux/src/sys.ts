@@ -46,6 +46,18 @@ const cSchedSetscheduler = libc.func(
   'int sched_setscheduler(int pid, int policy, const void *parameters)',
 );
 
+const cMallocTrim = optional('int malloc_trim(size_t pad)');
+const cMadvise = libc.func('int madvise(uintptr_t address, size_t length, int advice)');
+
+/** Not every C library has it. */
+function optional(prototype: string): ReturnType<typeof libc.func> | undefined {
+  try {
+    return libc.func(prototype);
+  } catch {
+    return undefined;
+  }
+}
+
 function resultOf(value: number): SysResult {
   return value < 0 ? { ok: false, errno: koffi.errno() } : { ok: true, value };
 }
@@ -260,6 +272,16 @@ export function hasCapability(number: number): boolean {
 /** True when the calling thread may make the capability effective. */
 export function isPermitted(number: number): boolean {
   return capabilitySet('CapPrm', number);
+}
+
+/** malloc_trim(3), where there is one: free memory of the allocator goes back to the system. */
+export function trimAllocator(): void {
+  cMallocTrim?.(0);
+}
+
+/** madvise(2) for whole pages; `address` and `length` in octets. */
+export function adviseMemory(address: number, length: number, advice: number): SysResult {
+  return resultOf(cMadvise(address, length, advice));
 }
 
 /** strerror(3), e.g. "Connection refused". */

@@ -1,0 +1,224 @@
+// A router has its hardest minute right after it started, when its neighbors send whole tables to
+// code that V8 has never seen: the interpreter would take the first 200,000 routes at two to three
+// times the later cost. So an engine of the same classes, with two made-up neighbors and no socket,
+// takes a small table in and out in short pieces while the real one is idle, until all of it is
+// compiled. It shares nothing with the real engine but the compiled code.
+
+import { parseConfig } from '@rookery/bird';
+import {
+  NO_CAPABILITIES,
+  SEGMENT,
+  appendNlri,
+  createNlriBatch,
+  encodeKeepalive,
+  encodeMpNextHop,
+  encodeOpen,
+  encodePathAttributes,
+  encodeReach,
+  encodeUnreach,
+} from '@rookery/bgp';
+import type { NlriBatch, PathAttributes } from '@rookery/bgp';
+import type { Family } from '@rookery/net';
+import { Router } from '@rookery/router';
+import type { Fact } from '@rookery/router';
+
+export interface RehearsalDeps {
+  /** The real engine has something to do: the rehearsal waits. */
+  readonly isBusy: () => boolean;
+  /** It is over. */
+  readonly onDone: () => void;
+}
+
+const startAfterMs = 400;
+const lookAgainMs = 10;
+/** Enough for the optimising compiler to have seen everything that matters. */
+const rounds = 120;
+const setsPerRound = 40;
+const prefixesPerSet = 8;
+
+const neighbors = [
+  { address: '192.0.2.1', asn: 64501, id: '192.0.2.1' },
+  { address: '192.0.2.2', asn: 64502, id: '192.0.2.2' },
+] as const;
+const nextHops: Readonly<Record<Family, readonly [string, string]>> = {
+  ipv4: ['192.0.2.1', '192.0.2.2'],
+  ipv6: ['2001:db8::1', '2001:db8::2'],
+};
+const channels = ['ipv4', 'ipv6'].map((family) => `${family} { import all; export all; };`);
+const config = `router id 192.0.2.9; protocol device { } ${neighbors
+  .map(
+    ({ address, asn }, i) =>
+      `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
+      `${channels.join(' ')} }`,
+  )
+  .join(' ')}`;
+
+/** Begins shortly after the start; ends by itself after about half a second of processor time. */
+export function rehearse({ isBusy, onDone }: RehearsalDeps): void {
+  let rehearsal: Rehearsal | undefined;
+  const next = (): void => {
+    if (isBusy()) return later(lookAgainMs);
+    rehearsal ??= new Rehearsal();
+    if (rehearsal.step()) setImmediate(next);
+    else {
+      rehearsal = undefined;
+      onDone();
+    }
+  };
+  const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
+  later(startAfterMs);
+}
+
+/** What one neighbor says in turn, so that routes are added, lose, win, change and go. */
+const turns: readonly { readonly neighbor: 0 | 1; readonly says: 'reach' | 'unreach' }[] = [
+  { neighbor: 0, says: 'reach' },
+  { neighbor: 1, says: 'reach' },
+  { neighbor: 0, says: 'reach' },
+  { neighbor: 0, says: 'unreach' },
+  { neighbor: 1, says: 'unreach' },
+];
+
+export class Rehearsal {
+  readonly #router: Router;
+  #nowMs = 1;
+  #step = 0;
+
+  constructor() {
+    const parsed = parseConfig('rehearsal', {
+      readFile: () => ({ text: config }),
+      glob: () => ({ paths: [] }),
+    });
+    this.#router = new Router({
+      config: parsed.config!,
+      hostname: 'rehearsal',
+      random: () => 0.5,
+      startedAtMs: 0,
+      wallClockMs: 0,
+    });
+    this.#perform();
+    this.#tell({ kind: 'interfacesScanned', interfaces: [link], because: 'scan' });
+    neighbors.forEach(({ address, asn, id }, i) => {
+      this.#tell({
+        kind: 'tcpAccepted',
+        connection: -1 - i,
+        listener: 1,
+        local: '192.0.2.9',
+        localPort: 179,
+        remote: address,
+        remotePort: 1024,
+      });
+      const families: readonly Family[] = ['ipv4', 'ipv6'];
+      const capabilities = { ...NO_CAPABILITIES, any: true, families, as4: asn };
+      this.#hear(i, encodeOpen({ asn, holdTimeSec: 0, id, capabilities }));
+      this.#hear(i, encodeKeepalive());
+    });
+  }
+
+  /** Routes in the tables: none after each round, some within. */
+  get routeCount(): number {
+    return this.#router.tables.reduce((sum, table) => sum + table.rib.pathCount, 0);
+  }
+
+  /** One short piece, a few milliseconds at first; false when the rehearsal is over. */
+  step(): boolean {
+    const round = Math.floor(this.#step / turns.length);
+    if (round >= rounds) return false;
+    const { neighbor, says } = turns[this.#step % turns.length]!;
+    const family = round % 2 === 0 ? 'ipv4' : 'ipv6';
+    const bytes: Uint8Array[] = [];
+    for (let set = 0; set < setsPerRound; set++) {
+      const prefixes = prefixesOf(family, round, set);
+      bytes.push(
+        says === 'reach'
+          ? reach(family, prefixes, neighbor, this.#step * setsPerRound + set)
+          : encodeUnreach({ ...template(family), multiprotocol: false }, prefixes, 0).bytes,
+      );
+    }
+    this.#hear(neighbor, Buffer.concat(bytes));
+    while (this.#router.hasWork()) {
+      this.#router.runSlice(++this.#nowMs);
+      this.#perform();
+    }
+    this.#step++;
+    return true;
+  }
+
+  #hear(neighbor: number, bytes: Uint8Array): void {
+    this.#tell({ kind: 'tcpReceived', connection: -1 - neighbor, bytes });
+  }
+
+  #tell(fact: Fact): void {
+    this.#router.handle(fact, ++this.#nowMs);
+    this.#perform();
+  }
+
+  /** Nothing leaves: sockets take all they are given, at once. */
+  #perform(): void {
+    for (;;) {
+      const sent = new Set<number>();
+      for (const order of this.#router.takeOrders()) {
+        if (order.kind === 'tcpSend') sent.add(order.connection);
+      }
+      if (sent.size === 0) return;
+      for (const connection of sent) {
+        this.#router.handle({ kind: 'tcpDrained', connection }, this.#nowMs);
+      }
+    }
+  }
+}
+
+const link = {
+  name: 'rehearsal',
+  ifindex: 1,
+  mtu: 1500,
+  adminUp: true,
+  linkUp: true,
+  flags: { broadcast: true, multicast: true, loopback: false, pointToPoint: false },
+  addresses: [
+    { address: '192.0.2.9', length: 24, scope: 'universe', secondary: false },
+    { address: '2001:db8::9', length: 64, scope: 'universe', secondary: false },
+  ],
+} as const;
+
+function template(family: Family): { family: Family; addPath: boolean; maxLength: number } {
+  return { family, addPath: false, maxLength: 4096 };
+}
+
+function prefixesOf(family: Family, round: number, set: number): NlriBatch {
+  const batch = createNlriBatch();
+  for (let i = 0; i < prefixesPerSet; i++) {
+    const number = (round * setsPerRound + set) * prefixesPerSet + i;
+    if (family === 'ipv4') {
+      const length = 24 - (number % 5);
+      appendNlri(batch, [((number << 8) & (-1 << (32 - length))) >>> 0], length);
+    } else appendNlri(batch, [0x20010db8, (number << 8) >>> 0, 0, 0], 56);
+  }
+  return batch;
+}
+
+/** Attributes as a full table has them: several ASes, often communities, sometimes the rest. */
+function reach(family: Family, prefixes: NlriBatch, neighbor: 0 | 1, variant: number): Uint8Array {
+  const nextHop = nextHops[family][neighbor];
+  const asns = [neighbors[neighbor].asn, 64600 + (variant % 97), 64700 + (variant % 89)];
+  if (variant % 3 === 0) asns.push(4_200_000_000 + (variant % 1000));
+  const attributes: PathAttributes = {
+    origin: variant % 7 === 0 ? 2 : 0,
+    asPath: [{ type: SEGMENT.asSequence, asns }],
+    nextHop,
+    ...(variant % 5 === 0 && { med: variant }),
+    ...(variant % 11 === 0 && { aggregator: { asn: 64600, address: '198.51.100.1' } }),
+    ...(variant % 2 === 0 && { communities: [0xfbf40000 + (variant % 50), 0xfbf50001] }),
+    ...(variant % 4 === 0 && { largeCommunities: [64600, 1, variant % 30] }),
+  };
+  const classic = family === 'ipv4';
+  const encoded = encodeReach(
+    {
+      ...template(family),
+      attributes: encodePathAttributes(attributes, { as4: true, nextHop: classic }),
+      ...(!classic && { mpNextHop: encodeMpNextHop(nextHop) }),
+    },
+    prefixes,
+    0,
+  );
+  return encoded!.bytes;
+}
