@@ -239,7 +239,8 @@ export class Channel {
     this.imported.withdrawsReceived++;
     if (net >= 0 && this.#remove(net, pathId)) this.imported.withdrawsAccepted++;
     else this.imported.withdrawsIgnored++;
-    if (net >= 0) this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
+    if (net >= 0)
+      this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
   }
 
   /** The protocol found the route unacceptable: counts it, and takes out what was there. */
