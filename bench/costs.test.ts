@@ -5,6 +5,10 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { PrefixStore } from '@rookery/rib';
+import { RouteBatch } from '@rookery/router';
+import { MessageWriter } from '../packages/linux/src/netlink/message.ts';
+import { encodeRoutes } from '../packages/linux/src/netlink/route.ts';
 import { EngineLoad, connectionOf, generatorNextHop } from './engine-load.ts';
 import { encodeTable, encodeWithdrawals } from './stream.ts';
 import { createRouteSet } from './table.ts';
@@ -103,9 +107,44 @@ test('a small change is one message and one order for each receiver', () => {
   assert.deepEqual([...told.keys()].sort(), [0, 1, 2].map(connectionOf).sort());
 });
 
-test('the kernel gets each route once, and never more orders at a time than it answers', () => {
+test('the kernel gets each route once, in large orders', () => {
   const load = new EngineLoad('ipv4', 1, 1, { kernel: true });
   load.receive(0, 1, stream);
   load.settle();
-  assert.equal(load.counts.kernelOrders, PREFIXES);
+  assert.equal(load.counts.kernelRoutes, PREFIXES);
+  assert.equal(load.counts.kernelNexthops, 1, 'one object for the one next hop');
+  const { kernelOrders } = load.counts;
+  assert.ok(PREFIXES / kernelOrders > 200, `${kernelOrders} orders for ${PREFIXES} routes`);
+});
+
+test('a route to the kernel is 52 octets', () => {
+  const batch = new RouteBatch('ipv4');
+  const prefixes = new PrefixStore('ipv4');
+  const shape = {
+    family: 'ipv4',
+    table: 254,
+    protocol: 12,
+    metric: 32,
+    dest: 'unicast',
+    scope: 0,
+    nexthopId: 1_000_001,
+    nexthops: [{ ifindex: 2, gateway: '10.99.1.1' }],
+  } as const;
+  for (let i = 0; i < 1024; i++) batch.add('add', prefixes, prefixes.intern4(i << 8, 24), shape);
+  const writer = new MessageWriter();
+  encodeRoutes(writer, batch, 0, batch.count, 1);
+  assert.equal(writer.size, 1024 * 52);
+  assert.equal(batch.shapes.length, 1);
+});
+
+test('a lost next hop is one message to the kernel, and routes behind it none', () => {
+  const load = new EngineLoad('ipv4', 1, 1, { kernel: true });
+  load.receive(0, 1, stream);
+  load.settle();
+  load.restartCounts();
+  load.fallSilent();
+  load.settle();
+  assert.equal(load.router.tables[0]?.rib.netCount, 0);
+  assert.equal(load.counts.kernelNexthops, 1);
+  assert.ok(load.counts.kernelRoutes <= 64, `${load.counts.kernelRoutes} routes one by one`);
 });

@@ -19,6 +19,9 @@ export interface EngineCounts {
   /** Orders of any kind, and those that send. */
   orders: number;
   sends: number;
+  /** Routes that the kernel is to change, next hop objects, and the orders for both. */
+  kernelRoutes: number;
+  kernelNexthops: number;
   kernelOrders: number;
   turns: number;
 }
@@ -56,7 +59,7 @@ export class EngineLoad {
     const text = [
       `router id ${DUT.ipv4};`,
       'protocol device { }',
-      ...(kernel ? [`protocol kernel { ${family} { export all; }; }`] : []),
+      ...(kernel ? [`protocol kernel { scan time 86400; ${family} { export all; }; }`] : []),
       ...peers.map(
         ({ address, as }, i) =>
           `protocol bgp p${i} { local ${own} as ${DUT.as}; neighbor ${address} as ${as}; ` +
@@ -102,6 +105,13 @@ export class EngineLoad {
     this.#fact({ kind: 'tcpReceived', connection, bytes: KEEPALIVE.slice() });
   }
 
+  /** Nobody is heard of until every hold timer has run out. */
+  fallSilent(): void {
+    this.#nowMs += 1_000_000;
+    this.router.tick(this.#nowMs);
+    this.#perform();
+  }
+
   /** Forgets what was counted. */
   restartCounts(): void {
     this.counts = noCounts();
@@ -133,19 +143,21 @@ export class EngineLoad {
   #perform(): void {
     for (;;) {
       const orders = this.router.takeOrders();
-      const done: { seq: number }[] = [];
+      const done: number[] = [];
       for (const order of orders) this.#execute(order, done);
       const drained = [...this.#drained];
       this.#drained.clear();
       for (const connection of drained) {
         this.router.handle({ kind: 'tcpDrained', connection }, this.#nowMs);
       }
-      if (done.length > 0) this.router.handle({ kind: 'kernelDone', results: done }, this.#nowMs);
+      for (const seq of done) {
+        this.router.handle({ kind: 'kernelDone', seq, failures: [] }, this.#nowMs);
+      }
       if (drained.length === 0 && done.length === 0) return;
     }
   }
 
-  #execute(order: Order, done: { seq: number }[]): void {
+  #execute(order: Order, done: number[]): void {
     const { counts } = this;
     counts.orders++;
     switch (order.kind) {
@@ -161,10 +173,18 @@ export class EngineLoad {
         this.router.handle({ kind: 'kernelScanned', table, family, routes: [] }, this.#nowMs);
         return;
       }
-      case 'kernelInstall':
-      case 'kernelRemove':
+      case 'scanNexthops':
+        this.router.handle({ kind: 'nexthopsScanned', seq: order.seq, objects: [] }, this.#nowMs);
+        return;
+      case 'kernelRoutes':
         counts.kernelOrders++;
-        done.push({ seq: order.seq });
+        counts.kernelRoutes += order.batch.count;
+        done.push(order.seq);
+        return;
+      case 'kernelNexthop':
+        counts.kernelOrders++;
+        counts.kernelNexthops++;
+        done.push(order.seq);
         return;
       case 'log':
         if (order.class === 'bug') throw new Error(order.text);
@@ -206,7 +226,16 @@ function countUpdates(bytes: Uint8Array): number {
 }
 
 function noCounts(): EngineCounts {
-  return { bytes: 0, updates: 0, orders: 0, sends: 0, kernelOrders: 0, turns: 0 };
+  return {
+    bytes: 0,
+    updates: 0,
+    orders: 0,
+    sends: 0,
+    kernelRoutes: 0,
+    kernelNexthops: 0,
+    kernelOrders: 0,
+    turns: 0,
+  };
 }
 
 function list<T>(count: number, make: (i: number) => T): T[] {

@@ -43,7 +43,8 @@ import { decodeBody } from '../../packages/kube-embedded/src/http/body.ts';
 import { ApiError } from '../../packages/kube-embedded/src/api-error.ts';
 import { decodeLink, decodeLinkAddress } from '../../packages/linux/src/netlink/link.ts';
 import { decodeAcknowledgement, readMessages } from '../../packages/linux/src/netlink/message.ts';
-import { decodeNexthopObject, decodeRoute } from '../../packages/linux/src/netlink/route.ts';
+import { decodeNexthopObject } from '../../packages/linux/src/netlink/nexthop.ts';
+import { decodeRoute } from '../../packages/linux/src/netlink/route.ts';
 import { decodeDiscovery, encodeSolicitation } from '../../packages/router/src/radv/message.ts';
 import { RtrClient } from '../../packages/router/src/rpki/rtr-client.ts';
 

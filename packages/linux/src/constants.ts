@@ -2,6 +2,7 @@
 // they hold for x86-64 and arm64). Grouped by the header that defines them.
 
 export const AF_UNIX = 1;
+export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;

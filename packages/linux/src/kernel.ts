@@ -6,7 +6,14 @@
 import { readFileSync } from 'node:fs';
 import { err, ok } from '@rookery/net';
 import type { Family, Result } from '@rookery/net';
-import type { Fact, KernelRoute, LogClass, Order, PlatformError } from '@rookery/router';
+import type {
+  Fact,
+  KernelNexthopObject,
+  KernelRoute,
+  LogClass,
+  Order,
+  PlatformError,
+} from '@rookery/router';
 import { interfaceFactsFor } from './interface-facts.ts';
 import {
   decodeLink,
@@ -17,20 +24,14 @@ import {
 import type { Link, LinkAddress } from './netlink/link.ts';
 import { openMonitor } from './netlink/monitor.ts';
 import type { Monitor } from './netlink/monitor.ts';
-import {
-  decodeNexthopObject,
-  decodeRoute,
-  encodeNexthopDump,
-  encodeRouteDump,
-  resolveNexthopObject,
-} from './netlink/route.ts';
-import type { NexthopObject } from './netlink/route.ts';
+import { decodeNexthopObject, encodeNexthopDump, resolveNexthopObject } from './netlink/nexthop.ts';
+import { decodeRoute, encodeRouteDump } from './netlink/route.ts';
 import { RouteSocket } from './netlink/socket.ts';
-import type { Dump, RouteRequest } from './netlink/socket.ts';
+import type { Dump } from './netlink/socket.ts';
 
 export type KernelOrder = Extract<
   Order,
-  { kind: 'scanInterfaces' | 'scanKernel' | 'kernelInstall' | 'kernelRemove' }
+  { kind: 'scanInterfaces' | 'scanKernel' | 'scanNexthops' | 'kernelRoutes' | 'kernelNexthop' }
 >;
 
 export interface KernelOptions {
@@ -113,15 +114,8 @@ export class Kernel {
       }
       const order = this.#queue[this.#head];
       if (!order) return;
-      if (order.kind === 'scanInterfaces') {
-        this.#head++;
-        this.#scanInterfaces('scan');
-      } else if (order.kind === 'scanKernel') {
-        this.#head++;
-        this.#startScan(order.table, order.family, 1);
-      } else {
-        budget -= this.#applyChanges(budget);
-      }
+      this.#head++;
+      budget -= this.#perform(order);
     }
     if (!resume || (!this.#scan && this.#head === this.#queue.length)) return;
     if (this.#closed || this.#sliceQueued) return;
@@ -132,32 +126,35 @@ export class Kernel {
     });
   }
 
-  /** Sends the leading route changes of the queue, at most `limit`; returns how many. */
-  #applyChanges(limit: number): number {
-    const seqs: number[] = [];
-    const requests: RouteRequest[] = [];
-    const end = Math.min(this.#queue.length, this.#head + limit);
-    for (let i = this.#head; i < end; i++) {
-      const order = this.#queue[i]!;
-      if (order.kind === 'kernelInstall') {
-        requests.push({ change: order.replace ? 'replace' : 'add', route: order.route });
-      } else if (order.kind === 'kernelRemove') {
-        requests.push({ change: 'remove', route: order.route });
-      } else {
-        break;
+  /** Returns how many routes that was worth. */
+  #perform(order: KernelOrder): number {
+    switch (order.kind) {
+      case 'scanInterfaces':
+        this.#scanInterfaces('scan');
+        return 0;
+      case 'scanKernel':
+        this.#startScan(order.table, order.family, 1);
+        return 0;
+      case 'scanNexthops': {
+        const { seq } = order;
+        const objects = this.#readNexthopObjects();
+        const all = objects && { objects: [...objects.values()] };
+        this.#options.emit({ kind: 'nexthopsScanned', seq, ...all });
+        return 0;
       }
-      seqs.push(order.seq);
+      case 'kernelRoutes': {
+        const { seq, batch } = order;
+        const failures = this.#socket.applyRoutes(batch);
+        this.#options.emit({ kind: 'kernelDone', seq, failures });
+        return batch.count;
+      }
+      case 'kernelNexthop': {
+        const { seq, change, object } = order;
+        const failures = this.#socket.applyNexthop(change, object);
+        this.#options.emit({ kind: 'kernelDone', seq, failures });
+        return 1;
+      }
     }
-    this.#head += requests.length;
-    const errors = this.#socket.applyRoutes(requests);
-    this.#options.emit({
-      kind: 'kernelDone',
-      results: seqs.map((seq, i) => {
-        const error = errors[i];
-        return error ? { seq, error } : { seq };
-      }),
-    });
-    return requests.length;
   }
 
   #scanInterfaces(because: 'scan' | 'event'): void {
@@ -236,7 +233,7 @@ export class Kernel {
     const needObjects = routes.some(
       (r) => r.nexthopId !== undefined && r.dest === 'unicast' && r.nexthops.length === 0,
     );
-    const objects = needObjects ? this.#readNexthopObjects() : new Map<number, NexthopObject>();
+    const objects = (needObjects && this.#readNexthopObjects()) || new Map();
     return routes.map((route) => this.#named(withObject(route, objects)));
   }
 
@@ -249,9 +246,10 @@ export class Kernel {
     return { ...route, nexthops };
   }
 
-  #readNexthopObjects(): Map<number, NexthopObject> {
-    const objects = new Map<number, NexthopObject>();
-    this.#socket.dump(
+  /** `undefined`: the kernel has no next hop objects. */
+  #readNexthopObjects(): Map<number, KernelNexthopObject> | undefined {
+    const objects = new Map<number, KernelNexthopObject>();
+    const error = this.#socket.dump(
       encodeNexthopDump,
       (bytes, message) => {
         const object = decodeNexthopObject(bytes, message);
@@ -259,7 +257,7 @@ export class Kernel {
       },
       () => objects.clear(),
     );
-    return objects;
+    return error ? undefined : objects;
   }
 
   #reportChange(change: 'new' | 'removed', route: KernelRoute): void {
@@ -268,7 +266,10 @@ export class Kernel {
   }
 }
 
-function withObject(route: KernelRoute, objects: ReadonlyMap<number, NexthopObject>): KernelRoute {
+function withObject(
+  route: KernelRoute,
+  objects: ReadonlyMap<number, KernelNexthopObject>,
+): KernelRoute {
   if (route.nexthopId === undefined || route.nexthops.length > 0) return route;
   if (objects.get(route.nexthopId)?.blackhole) return { ...route, dest: 'blackhole' };
   return { ...route, nexthops: resolveNexthopObject(route.nexthopId, objects) };

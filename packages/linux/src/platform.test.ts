@@ -7,7 +7,15 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Fact, KernelRoute, Order, TcpOptions } from '@rookery/router';
+import { RouteBatch } from '@rookery/router';
+import type {
+  Fact,
+  KernelNexthopObject,
+  KernelRoute,
+  Order,
+  KernelChange,
+  TcpOptions,
+} from '@rookery/router';
 import { openPlatform } from './platform.ts';
 import type { Platform } from './platform.ts';
 
@@ -84,9 +92,31 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
     other: route({ nexthops: [hop(33)] }),
     three: route({ nexthops: [hop(32), hop(33), hop(34)] }),
     two: route({ nexthops: [hop(33), { ...hop(34), weight: 3 }] }),
-    device: route({ nexthops: [{ ifindex }] }),
+    device: route({ nexthops: [{ ifindex }], scope: v4 ? 253 : 0 }),
     blackhole: route({ dest: 'blackhole' }),
     unreachable: route({ dest: 'unreachable' }),
+    object: route({ nexthopId: 21, nexthops: [hop(32)] }),
+    group: route({ nexthopId: 23, nexthops: [hop(32), { ...hop(33), weight: 3 }] }),
+  };
+  const nexthop = (change: 'add' | 'remove', object: Omit<KernelNexthopObject, 'protocol'>) =>
+    world.order((seq) => ({
+      kind: 'kernelNexthop',
+      seq,
+      change,
+      object: { protocol: 12, ...object },
+    }));
+  const members = [
+    { id: 21, weight: 1 },
+    { id: 22, weight: 3 },
+  ];
+  const addObjects = async (): Promise<void> => {
+    assert.equal(await nexthop('add', { id: 21, hop: hop(32) }), undefined);
+    assert.equal(await nexthop('add', { id: 22, hop: hop(33) }), undefined);
+    assert.equal(await nexthop('add', { id: 23, members }), undefined);
+  };
+  const objects = async () => {
+    world.execute({ kind: 'scanNexthops', seq: 1 });
+    return (await world.next('nexthopsScanned', () => true)).objects;
   };
 
   const scan = async (table = 254): Promise<readonly KernelRoute[]> => {
@@ -104,23 +134,65 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
   ];
 
   test(`${family}: any kind of route replaces any other, leaving exactly one`, async () => {
+    await addObjects();
     for (const [fromName, from] of Object.entries(shapes)) {
       for (const [toName, to] of Object.entries(shapes)) {
-        assert.equal(await world.change('install', from, false), undefined, fromName);
-        assert.equal(await world.change('install', to, true), undefined, `${fromName}→${toName}`);
+        assert.equal(await world.change('add', from), undefined, fromName);
+        assert.equal(await world.change('replace', to), undefined, `${fromName}→${toName}`);
         assert.deepEqual((await scan()).map(shapeOf), [wanted(to)], `${fromName}→${toName}`);
-        assert.equal(await world.change('remove', to, false), undefined, toName);
+        assert.equal(await world.change('remove', to), undefined, toName);
         assert.deepEqual(await scan(), []);
       }
     }
+    for (const id of [23, 22, 21]) assert.equal(await nexthop('remove', { id }), undefined);
+  });
+
+  test(`${family}: a next hop object that goes leaves its groups, and flushes what has nothing else`, async () => {
+    await addObjects();
+    assert.deepEqual(
+      (await objects())?.map(({ protocol, hop: one, members: of }) => [
+        protocol,
+        one?.gateway ?? of,
+      ]),
+      [
+        [12, gateway(32)],
+        [12, gateway(33)],
+        [12, members],
+      ],
+    );
+    assert.equal((await nexthop('add', { id: 22, hop: hop(34) }))?.code, 'EEXIST');
+    assert.equal(await world.change('add', shapes.group!), undefined);
+    assert.equal(await nexthop('remove', { id: 22 }), undefined);
+    assert.deepEqual((await scan()).map(shapeOf), [wanted(shapes.one!)]);
+    assert.equal(await nexthop('remove', { id: 21 }), undefined);
+    assert.deepEqual([await scan(), await objects()], [[], []]);
+    assert.equal((await world.change('add', shapes.group!))?.code, 'EINVAL');
+    assert.equal((await nexthop('remove', { id: 23 }))?.code, 'ENOENT');
+  });
+
+  test(`${family}: a link without carrier takes its objects and their routes along`, async () => {
+    await addObjects();
+    assert.equal(await world.change('add', shapes.group!), undefined);
+    world.forget('interfacesScanned');
+    ip('link set v1 down');
+    await world.next('interfacesScanned', (f) =>
+      f.interfaces.some((i) => i.name === 'v0' && !i.linkUp),
+    );
+    assert.deepEqual([await scan(), await objects()], [[], []]);
+    assert.equal((await nexthop('add', { id: 21, hop: hop(32) }))?.code, 'ENETDOWN');
+    world.forget('interfacesScanned');
+    ip('link set v1 up');
+    await world.next('interfacesScanned', (f) =>
+      f.interfaces.some((i) => i.name === 'v0' && i.linkUp),
+    );
   });
 
   test(`${family}: a route of somebody else on our prefix and metric is refused, not replaced`, async () => {
     ip(`${v4 ? '' : '-6 '}route add ${net} via ${gateway(99)} metric 32 proto static`);
-    const error = await world.change('install', shapes.one!, false);
+    const error = await world.change('add', shapes.one!);
     assert.equal(error?.code, 'EEXIST');
     assert.equal(error?.message, 'File exists');
-    const missing = await world.change('remove', shapes.one!, false);
+    const missing = await world.change('remove', shapes.one!);
     assert.equal(missing?.code, 'ESRCH');
     const [alien] = await scan();
     assert.equal(alien?.protocol, 4);
@@ -128,34 +200,26 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
   });
 
   test(`${family}: one bad route in a batch fails alone, with the kernel's words`, async () => {
-    const orders: Order[] = [];
+    const batch = new RouteBatch(family);
     for (let i = 0; i < 300; i++) {
       const bad = i === 150;
-      orders.push({
-        kind: 'kernelInstall',
-        seq: 1000 + i,
-        replace: false,
-        route: route({
-          table: 1000,
-          net: v4 ? `10.${i >> 8}.${i & 255}.0/24` : `2001:db8:${i.toString(16)}::/64`,
-          nexthops: bad
-            ? [{ gateway: v4 ? '198.51.100.1' : '2001:db8:ffff::1', ifindex }]
-            : [hop(32)],
-        }),
-      });
+      const over = {
+        table: 1000,
+        net: v4 ? `10.${i >> 8}.${i & 255}.0/24` : `2001:db8:${i.toString(16)}::/64`,
+        nexthops: bad
+          ? [{ gateway: v4 ? '198.51.100.1' : '2001:db8:ffff::1', ifindex }]
+          : [hop(32)],
+      };
+      batch.addRoute('add', route(over));
     }
+    const seq = world.id();
+    world.execute({ kind: 'kernelRoutes', seq, batch });
+    const { failures } = await world.next('kernelDone', (f) => f.seq === seq);
     // IPv6 checks a gateway by route, and 2001:db8:ffff:: has none.
-    world.execute(...orders);
-    const failed: unknown[] = [];
-    const seen = new Set<number>();
-    while (seen.size < 300) {
-      const { results } = await world.next('kernelDone', () => true);
-      for (const result of results) {
-        seen.add(result.seq);
-        if (result.error) failed.push([result.seq, result.error.code]);
-      }
-    }
-    assert.deepEqual(failed, [[1150, v4 ? 'ENETUNREACH' : 'EHOSTUNREACH']]);
+    assert.deepEqual(
+      failures.map((f) => [f.index, f.error.code]),
+      [[150, v4 ? 'ENETUNREACH' : 'EHOSTUNREACH']],
+    );
     world.execute({ kind: 'scanKernel', table: 1000, family });
     const scanned = await world.next(
       'kernelScanned',
@@ -168,7 +232,7 @@ function defineRouteTests(world: World, family: 'ipv4' | 'ipv6'): void {
   test(`${family}: changes of others are facts, our own are not, an absent table is empty`, async () => {
     await scan();
     assert.deepEqual(await scan(4242), []);
-    assert.equal(await world.change('install', shapes.one!, false), undefined);
+    assert.equal(await world.change('add', shapes.one!), undefined);
     ip(`${v4 ? '' : '-6 '}route delete ${net} proto bird`);
     const removed = await world.next(
       'kernelRouteChanged',
@@ -474,6 +538,11 @@ class World {
     this.#platform.execute(orders);
   }
 
+  /** Facts of the past say nothing about what comes. */
+  forget(kind: Fact['kind']): void {
+    this.#facts = this.#facts.filter((f) => f.kind !== kind);
+  }
+
   count(kind: Fact['kind']): number {
     return this.#facts.filter((f) => f.kind === kind).length;
   }
@@ -513,18 +582,22 @@ class World {
   }
 
   async change(
-    kind: 'install' | 'remove',
+    change: KernelChange,
     route: KernelRoute,
-    replace: boolean,
+  ): Promise<{ code: string; message: string } | undefined> {
+    const batch = new RouteBatch(route.family);
+    batch.addRoute(change, route);
+    return this.order((seq) => ({ kind: 'kernelRoutes', seq, batch }));
+  }
+
+  /** Executes a change; what went wrong. */
+  async order(
+    make: (seq: number) => Order,
   ): Promise<{ code: string; message: string } | undefined> {
     const seq = this.id();
-    this.execute(
-      kind === 'install'
-        ? { kind: 'kernelInstall', seq, route, replace }
-        : { kind: 'kernelRemove', seq, route },
-    );
-    const { results } = await this.next('kernelDone', (f) => f.results.some((r) => r.seq === seq));
-    return results.find((r) => r.seq === seq)?.error;
+    this.execute(make(seq));
+    const { failures } = await this.next('kernelDone', (f) => f.seq === seq);
+    return failures[0]?.error;
   }
 }
 

@@ -49,8 +49,9 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
         switch (order.kind) {
           case 'scanInterfaces':
           case 'scanKernel':
-          case 'kernelInstall':
-          case 'kernelRemove':
+          case 'scanNexthops':
+          case 'kernelRoutes':
+          case 'kernelNexthop':
             kernelOrders.push(order);
             break;
           case 'writeFile':

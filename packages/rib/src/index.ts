@@ -5,6 +5,7 @@ export type { ExportRewrite } from './block-export.ts';
 export { BlockTranscoder } from './block-transcode.ts';
 export type { TranscodeRules } from './block-transcode.ts';
 export * from './change-log.ts';
+export * from './columns.ts';
 export * from './multipath.ts';
 export { PATH_FLAG } from './path-columns.ts';
 export * from './policy.ts';

@@ -66,6 +66,11 @@ export interface Engine {
   readonly followers: Set<Task & { readonly pending: boolean }>;
   /** Gives a connection to the dynamic instance for its neighbor, made by `configure` if need be. */
   spawnBgp(parent: Protocol, configure: () => BgpConfig, accepted: AcceptedFact): void;
+  /**
+   * A next hop does not answer any more, whatever routes lead to it: the kernel stops using it at
+   * once. What is wanted all the same comes back when the tables have settled.
+   */
+  nexthopLost(gateway: IpAddress, ifindex: number): void;
   /** A dynamic instance came down for good. */
   forget(protocol: Protocol): void;
   /** Filters that ask this table have to run again. */

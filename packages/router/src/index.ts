@@ -1,5 +1,7 @@
 export * from './config.ts';
 export * from './io.ts';
+export { KERNEL_CHANGE, RouteBatch, routeChanges } from './kernel-batch.ts';
+export type { KernelChange } from './kernel-batch.ts';
 export * from './control.ts';
 export * from './route-changes.ts';
 export * from './running-config.ts';

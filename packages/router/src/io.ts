@@ -77,11 +77,19 @@ export type Fact =
       readonly change: 'new' | 'removed';
       readonly route: KernelRoute;
     }
+  /** The answer to `scanNexthops`; no objects: the kernel knows none, or would not say. */
+  | {
+      readonly kind: 'nexthopsScanned';
+      readonly seq: number;
+      readonly objects?: readonly KernelNexthopObject[];
+    }
   /** The netlink socket overflowed; the engine asks for a scan. */
   | { readonly kind: 'kernelOverrun' }
+  /** An order of changes was executed; what failed is named by its index, in order. */
   | {
       readonly kind: 'kernelDone';
-      readonly results: readonly { readonly seq: number; readonly error?: PlatformError }[];
+      readonly seq: number;
+      readonly failures: readonly { readonly index: number; readonly error: PlatformError }[];
     }
   | { readonly kind: 'fileFailed'; readonly path: string; readonly error: PlatformError }
   /** A Router Solicitation or Advertisement (RFC 4861) with a good checksum. */
@@ -178,10 +186,37 @@ export interface KernelRoute {
   readonly prefsrc?: IpAddress;
   readonly realm?: number;
   readonly metrics?: Readonly<Record<string, number>>;
-  /** Kernel nexthop object that the route refers to. */
+  /** Next hop object that the route refers to; `nexthops` are then what it stands for. */
   readonly nexthopId?: number;
   readonly type?: number;
   readonly tos?: number;
+}
+
+/** What a kernel route looks like apart from its prefix. */
+export type KernelRouteShape = Omit<KernelRoute, 'net'>;
+
+/** Changes of routes of one family, in their order, in columns with an element per change. */
+export interface KernelRouteBatch {
+  readonly family: Family;
+  readonly count: number;
+  readonly shapes: readonly KernelRouteShape[];
+  /** Index into `shapes`. */
+  readonly shapeOf: Uint16Array;
+  /** KERNEL_CHANGE. */
+  readonly changes: Uint8Array;
+  /** The prefix: one word for IPv4, four for IPv6, and its length. */
+  readonly words: Int32Array;
+  readonly lengths: Uint8Array;
+}
+
+/** A next hop object: one next hop, a group of others, or something that we never make. */
+export interface KernelNexthopObject {
+  readonly id: number;
+  /** As of routes. */
+  readonly protocol: number;
+  readonly hop?: KernelNexthop;
+  readonly members?: readonly { readonly id: number; readonly weight: number }[];
+  readonly blackhole?: true;
 }
 
 /** A next hop with the interface by index; the name may be unknown (BIRD's "unknown ifindex"). */
@@ -222,14 +257,15 @@ export type Order =
     }
   | { readonly kind: 'scanInterfaces' }
   | { readonly kind: 'scanKernel'; readonly table: number; readonly family: Family }
-  /** Executed in order, in batches; answered by `kernelDone` with the same `seq`. */
+  | { readonly kind: 'scanNexthops'; readonly seq: number }
+  /** Executed in order; answered by `kernelDone` with the same `seq`, as is `kernelNexthop`. */
+  | { readonly kind: 'kernelRoutes'; readonly seq: number; readonly batch: KernelRouteBatch }
   | {
-      readonly kind: 'kernelInstall';
+      readonly kind: 'kernelNexthop';
       readonly seq: number;
-      readonly route: KernelRoute;
-      readonly replace: boolean;
+      readonly change: 'add' | 'remove';
+      readonly object: KernelNexthopObject;
     }
-  | { readonly kind: 'kernelRemove'; readonly seq: number; readonly route: KernelRoute }
   /**
    * Octets to a file; `create` begins it anew. Answered only by `fileFailed`. With `nameTimeMs` (Unix
    * milliseconds) the path is a strftime pattern for that moment, in local time.

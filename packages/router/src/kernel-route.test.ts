@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RouteAttributes } from '@rookery/rib';
-import type { KernelRoute } from './io.ts';
-import { isOfNoInterest, kernelRouteFor, sameInKernel, sortNexthops } from './kernel-route.ts';
+import type { KernelRoute, KernelRouteShape } from './io.ts';
+import { isOfNoInterest, kernelShapeFor, sameInKernel, sortNexthops } from './kernel-route.ts';
 
 const MAIN = { table: 254, metric: 32 };
 
@@ -17,8 +17,8 @@ function attributes(change: Partial<RouteAttributes> = {}): RouteAttributes {
   };
 }
 
-const inKernel = (change: Partial<RouteAttributes> = {}, target = MAIN): KernelRoute =>
-  kernelRouteFor('ipv4', '10.0.0.0/24', attributes(change), target);
+const inKernel = (change: Partial<RouteAttributes> = {}, target = MAIN): KernelRouteShape =>
+  kernelShapeFor('ipv4', attributes(change), target);
 
 test('metric, scope and protocol of what we install', () => {
   assert.equal(inKernel().protocol, 12);
@@ -29,12 +29,12 @@ test('metric, scope and protocol of what we install', () => {
   const own = { table: 100, metric: 0 };
   assert.equal(inKernel({ kernel: { metric: 77 } }, own).metric, 77);
   assert.equal(inKernel({}, own).metric, 0);
-  assert.equal(kernelRouteFor('ipv6', '2001:db8::/32', attributes(), own).metric, 1024);
+  assert.equal(kernelShapeFor('ipv6', attributes(), own).metric, 1024);
 });
 
 test('what the kernel has is compared by what packets see', () => {
   const wanted = inKernel();
-  const cases: readonly [Partial<KernelRoute>, boolean][] = [
+  const cases: readonly [Partial<KernelRouteShape>, boolean][] = [
     [{}, true],
     [{ nexthops: [{ gateway: '192.168.1.33', ifindex: 12 }] }, false],
     [{ nexthops: [{ gateway: '192.168.1.32', ifindex: 7 }] }, false],
@@ -47,7 +47,7 @@ test('what the kernel has is compared by what packets see', () => {
     assert.equal(sameInKernel(wanted, { ...wanted, ...change }), same, JSON.stringify(change));
   }
   assert.ok(!sameInKernel({ ...wanted, prefsrc: '192.168.1.1' }, wanted));
-  const weighed = (weights: readonly number[]): KernelRoute => ({
+  const weighed = (weights: readonly number[]): KernelRouteShape => ({
     ...wanted,
     nexthops: weights.map((weight, i) => ({ gateway: `10.0.0.${i}`, ifindex: 12, weight })),
   });

@@ -3,9 +3,9 @@
 // as in bird.md §6.
 
 import { isLinkLocal, parsePrefix } from '@rookery/net';
-import type { Family, Prefix } from '@rookery/net';
+import type { Family } from '@rookery/net';
 import type { Nexthop, RouteAttributes } from '@rookery/rib';
-import type { KernelNexthop, KernelRoute } from './io.ts';
+import type { KernelNexthop, KernelRoute, KernelRouteShape } from './io.ts';
 
 /** rtm_protocol of routes that we install: `bird`, so that either daemon adopts the other's. */
 export const PROTOCOL_BIRD = 12;
@@ -15,19 +15,17 @@ const SCOPE_LINK = 253;
 /** The kernel's own metric for IPv6 routes that name none. */
 const DEFAULT_IPV6_METRIC = 1024;
 
-/** The route as it goes into kernel table `table`; `metric` 0 takes the route's own. */
-export function kernelRouteFor(
+/** Routes as they go into kernel table `table`; `metric` 0 takes the route's own. */
+export function kernelShapeFor(
   family: Family,
-  net: Prefix,
   attributes: RouteAttributes,
   target: { readonly table: number; readonly metric: number },
-): KernelRoute {
+): KernelRouteShape {
   const own = attributes.kernel;
   const direct = family === 'ipv4' && attributes.nexthops.some((n) => n.gateway === undefined);
   return {
     family,
     table: target.table,
-    net,
     protocol: PROTOCOL_BIRD,
     metric: metricOf(family, attributes, target.metric),
     dest: attributes.dest,
@@ -46,14 +44,14 @@ export function metricOf(family: Family, attributes: RouteAttributes, metric: nu
 }
 
 /** True when packets fare the same with what the kernel has as with what we want. */
-export function sameInKernel(wanted: KernelRoute, found: KernelRoute): boolean {
+export function sameInKernel(wanted: KernelRouteShape, found: KernelRouteShape): boolean {
   if (wanted.dest !== found.dest) return false;
   if (wanted.prefsrc !== undefined && wanted.prefsrc !== found.prefsrc) return false;
   if ((wanted.realm ?? 0) !== (found.realm ?? 0)) return false;
   for (const [name, value] of Object.entries(wanted.metrics ?? {})) {
     if (found.metrics?.[name] !== value) return false;
   }
-  return wanted.dest !== 'unicast' || sameNexthops(wanted.nexthops, found.nexthops);
+  return wanted.dest !== 'unicast' || nexthopsKey(wanted.nexthops) === nexthopsKey(found.nexthops);
 }
 
 /** Multicast, loopback and link-local networks, other TOS and cloned routes: skipped silently. */
@@ -77,13 +75,11 @@ export function nexthopKey(nexthop: KernelNexthop): string {
   return `${gatewayKey(nexthop.gateway)} ${nexthop.ifindex}`;
 }
 
-function sameNexthops(a: readonly KernelNexthop[], b: readonly KernelNexthop[]): boolean {
-  if (a.length !== b.length) return false;
-  const weigh = (n: KernelNexthop): string =>
-    `${nexthopKey(n)} ${a.length > 1 ? (n.weight ?? 1) : 1} ${n.onlink ?? false}`;
-  const left = a.map(weigh).toSorted();
-  const right = b.map(weigh).toSorted();
-  return left.every((text, i) => text === right[i]);
+/** Identity of a set of next hops: in any order, with the weights where there is a choice. */
+export function nexthopsKey(nexthops: readonly KernelNexthop[]): string {
+  const weigh = (hop: KernelNexthop): string =>
+    `${nexthopKey(hop)} ${nexthops.length > 1 ? (hop.weight ?? 1) : 1} ${hop.onlink ?? false}`;
+  return nexthops.map(weigh).toSorted().join();
 }
 
 /** Numeric order for IPv4 as text: every octet three digits wide. */

@@ -411,6 +411,10 @@ export class Router implements Engine {
     if (!this.#stopping) this.#set.spawnBgp(parent, configure, accepted);
   }
 
+  nexthopLost(gateway: IpAddress, ifindex: number): void {
+    for (const kernel of this.#set.kernels()) kernel.nexthopLost(gateway, ifindex);
+  }
+
   /** A dynamic instance came down for good. */
   forget(protocol: Protocol): void {
     this.#set.forget(protocol);
@@ -492,6 +496,8 @@ export class Router implements Engine {
         return;
       case 'interfacesScanned':
         this.#interfacesScanned(fact.interfaces);
+        if (fact.because === 'scan') return;
+        for (const kernel of this.#set.kernels()) kernel.linksChanged();
         return;
       case 'kernelScanned':
         for (const kernel of this.#set.kernels()) kernel.handleScan(fact);
@@ -508,7 +514,10 @@ export class Router implements Engine {
         if (this.#set.deviceRuns) this.order({ kind: 'scanInterfaces' });
         return;
       case 'kernelDone':
-        for (const kernel of this.#set.kernels()) kernel.handleDone(fact.results);
+        for (const kernel of this.#set.kernels()) kernel.handleDone(fact);
+        return;
+      case 'nexthopsScanned':
+        for (const kernel of this.#set.kernels()) kernel.handleNexthops(fact);
         return;
       case 'discoveryReceived':
       case 'discoveryFailed':
@@ -634,6 +643,7 @@ export class Router implements Engine {
       left -= this.work.runSlice(left, guard);
     }
     guard(undefined, () => this.groups.flush());
+    for (const kernel of this.#set.kernels()) kernel.flushChanges();
     this.recovery.check();
     if (!this.#reconfiguring || this.#set.changing) return;
     this.#reconfiguring = false;

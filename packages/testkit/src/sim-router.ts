@@ -2,7 +2,7 @@
 // calls on the network and the fake kernel, what happens there comes back as facts, and the clock
 // ticks the engine exactly at its deadlines. `kill` and `powerOff` end it as a real one ends.
 
-import { Router } from '@rookery/router';
+import { Router, routeChanges } from '@rookery/router';
 import type {
   BfdState,
   ConnectionId,
@@ -62,6 +62,7 @@ export class SimRouter {
     host.onInterfaceChange(() => {
       for (const fact of host.interfaces()) {
         if (!fact.adminUp) this.fib.interfaceDown(fact.ifindex);
+        else if (!fact.linkUp) this.fib.linkDown(fact.ifindex);
       }
       if (!this.#dead)
         this.feed({ kind: 'interfacesScanned', interfaces: host.interfaces(), because: 'event' });
@@ -219,11 +220,31 @@ export class SimRouter {
           routes: this.fib.scan(order.table, order.family),
         }));
         return;
-      case 'kernelInstall':
-        this.#done(order.seq, this.fib.install(order.route, order.replace));
+      case 'scanNexthops':
+        this.#later(() => ({
+          kind: 'nexthopsScanned',
+          seq: order.seq,
+          ...(this.fib.hasNexthops && { objects: this.fib.nexthops() }),
+        }));
         return;
-      case 'kernelRemove':
-        this.#done(order.seq, this.fib.remove(order.route));
+      case 'kernelRoutes': {
+        const changes = [...routeChanges(order.batch)];
+        this.#done(
+          order.seq,
+          changes.map(({ change, route }) =>
+            change === 'remove'
+              ? this.fib.remove(route)
+              : this.fib.install(route, change === 'replace'),
+          ),
+        );
+        return;
+      }
+      case 'kernelNexthop':
+        this.#done(order.seq, [
+          order.change === 'add'
+            ? this.fib.addNexthop(order.object)
+            : this.fib.removeNexthop(order.object.id),
+        ]);
         return;
       case 'tcpConnect':
         this.#connect(order);
@@ -276,11 +297,9 @@ export class SimRouter {
     this.#later(() => ({ kind: 'kernelRouteChanged', change, route }));
   }
 
-  #done(seq: number, error: PlatformError | undefined): void {
-    this.#later(() => ({
-      kind: 'kernelDone',
-      results: [{ seq, ...(error === undefined ? {} : { error }) }],
-    }));
+  #done(seq: number, errors: readonly (PlatformError | undefined)[]): void {
+    const failures = errors.flatMap((error, index) => (error ? [{ index, error }] : []));
+    this.#later(() => ({ kind: 'kernelDone', seq, failures }));
   }
 
   #connect(order: Extract<Order, { readonly kind: 'tcpConnect' }>): void {

@@ -25,7 +25,7 @@ export const NLM_F_ACK_TLVS = 0x200;
 const NLA_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
 const NLMSGERR_ATTR_MSG = 1;
-const HEADER_SIZE = 16;
+export const HEADER_SIZE = 16;
 
 /** Header of one message and where its payload lies in the buffer. */
 export interface MessageHeader {
@@ -133,16 +133,35 @@ export class MessageWriter {
     this.#pad();
   }
 
+  /** Appends a copy of the last message, which began at `start`; returns where the copy begins. */
+  repeat(start: number): number {
+    const copy = this.#at;
+    this.#reserve(copy - start);
+    this.#bytes.copyWithin(copy, start, copy);
+    this.#at = copy + copy - start;
+    return copy;
+  }
+
+  /** The number of the message that began at `start`. */
+  patchSeq(start: number, seq: number): void {
+    this.#patchU32(start + 8, seq);
+  }
+
+  addFlags(start: number, flags: number): void {
+    this.patchU16(start + 6, readU16(this.#bytes, start + 6) | flags);
+  }
+
+  patchU8(at: number, value: number): void {
+    this.#bytes[at] = value;
+  }
+
   /** A word in network order. */
-  u32be(value: number): void {
-    this.#reserve(4);
+  patchU32be(at: number, value: number): void {
     const bytes = this.#bytes;
-    const at = this.#at;
     bytes[at] = value >>> 24;
     bytes[at + 1] = value >>> 16;
     bytes[at + 2] = value >>> 8;
     bytes[at + 3] = value;
-    this.#at = at + 4;
   }
 
   u8(value: number): void {

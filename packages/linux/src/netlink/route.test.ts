@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { RouteBatch } from '@rookery/router';
 import type { KernelRoute } from '@rookery/router';
 import {
   decodeAcknowledgement,
@@ -11,7 +12,7 @@ import {
 } from './message.ts';
 import { decodeLink, decodeLinkAddress } from './link.ts';
 import { dropPortFilter } from './monitor.ts';
-import { decodeRoute, encodeRoute, encodeRouteDump } from './route.ts';
+import { decodeRoute, encodeRouteDump, encodeRoutes } from './route.ts';
 
 const bytesOf = (hex: string): Uint8Array =>
   Uint8Array.from(Buffer.from(hex.replace(/\s/g, ''), 'hex'));
@@ -29,7 +30,9 @@ const base: KernelRoute = {
 
 function encoded(route: KernelRoute, change: 'add' | 'replace' | 'remove' = 'add'): Uint8Array {
   const writer = new MessageWriter();
-  assert.ok(encodeRoute(writer, 7, route, change, true));
+  const batch = new RouteBatch(route.family);
+  batch.addRoute(change, route);
+  encodeRoutes(writer, batch, 0, 1, 7);
   return writer.bytes();
 }
 

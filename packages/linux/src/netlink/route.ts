@@ -1,14 +1,20 @@
-// rtnetlink messages about routes and next hop objects: RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE,
-// RTM_GETNEXTHOP. Encodes and decodes KernelRoute; covers RTA_MULTIPATH with weights, onlink, IPv4
-// routes with IPv6 gateways (RFC 8950), metrics, preferred source, tables from 256 up. Routes this
-// project never deals in (multicast, local, cloned, by type of service or source) decode to
-// `undefined`. Pure.
+// rtnetlink messages about routes: RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE. Encodes batches of
+// changes and decodes KernelRoute; covers RTA_MULTIPATH with weights, onlink, IPv4 routes with IPv6
+// gateways (RFC 8950), metrics, preferred source, tables from 256 up. Routes this project never deals
+// in (multicast, local, cloned, by type of service or source) decode to `undefined`. Pure.
 
-import { addressFromBytes, addressToBytes, familyOf, parsePrefix } from '@rookery/net';
+import { addressFromBytes, addressToBytes, familyOf } from '@rookery/net';
 import type { Family } from '@rookery/net';
-import type { KernelNexthop, KernelRoute } from '@rookery/router';
+import { KERNEL_CHANGE } from '@rookery/router';
+import type {
+  KernelNexthop,
+  KernelRoute,
+  KernelRouteBatch,
+  KernelRouteShape,
+} from '@rookery/router';
 import { AF_INET, AF_INET6 } from '../constants.ts';
 import {
+  HEADER_SIZE,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -25,21 +31,20 @@ import type { MessageHeader, MessageWriter } from './message.ts';
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
-export const RTM_NEWNEXTHOP = 104;
-export const RTM_GETNEXTHOP = 106;
 
 export const RT_TABLE_MAIN = 254;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
 
+const ROUTE_HEADER_SIZE = 12;
 const RTM_F_CLONED = 0x200;
-const RTNH_F_ONLINK = 4;
+export const RTNH_F_ONLINK = 4;
 
 const RTA_DST = 1;
 const RTA_IIF = 3;
 const RTA_OIF = 4;
-const RTA_GATEWAY = 5;
+export const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
 const RTA_METRICS = 8;
@@ -48,12 +53,6 @@ const RTA_FLOW = 11;
 const RTA_TABLE = 15;
 const RTA_VIA = 18;
 const RTA_NH_ID = 30;
-
-const NHA_ID = 1;
-const NHA_GROUP = 2;
-const NHA_BLACKHOLE = 4;
-const NHA_OIF = 5;
-const NHA_GATEWAY = 6;
 
 const routeTypes = { unicast: 1, blackhole: 6, unreachable: 7, prohibit: 8 } as const;
 const destByType: ReadonlyMap<number, KernelRoute['dest']> = new Map([
@@ -86,38 +85,58 @@ const metricNumbers: ReadonlyMap<string, number> = new Map(
   metricNames.flatMap((name, number) => (name === undefined ? [] : [[name, number] as const])),
 );
 
-export type RouteChange = 'add' | 'replace' | 'remove';
+/** Where the prefix is within a message. */
+const AT_LENGTH = HEADER_SIZE + 1;
+const AT_PREFIX = HEADER_SIZE + ROUTE_HEADER_SIZE + 4;
 
 /**
- * Writes one route request. `add` fails with EEXIST when the kernel has a route for the same
- * prefix and metric, whoever owns it; `remove` matches prefix, metric and protocol. False, and
- * nothing written, when `net` is not a prefix.
+ * Writes the changes from index `from` to `to` of a batch, numbered from `firstSeq`. A change that
+ * fails answers for itself; only the last one acknowledges success.
  */
-export function encodeRoute(
+export function encodeRoutes(
   writer: MessageWriter,
-  seq: number,
-  route: KernelRoute,
-  change: RouteChange,
-  acknowledge: boolean,
-): boolean {
-  const prefix = parsePrefix(route.net);
-  if (!prefix) return false;
-  const flags =
-    NLM_F_REQUEST |
-    (acknowledge ? NLM_F_ACK : 0) |
-    (change === 'remove' ? 0 : NLM_F_CREATE | (change === 'add' ? NLM_F_EXCL : NLM_F_REPLACE));
-  writer.begin(change === 'remove' ? RTM_DELROUTE : RTM_NEWROUTE, flags, seq);
-  const single = route.nexthops.length === 1 ? route.nexthops[0] : undefined;
-  writeRouteHeader(writer, route, prefix.length, change, single?.onlink === true);
-  writer.u16(4 + prefix.words.length * 4);
-  writer.u16(RTA_DST);
-  for (const word of prefix.words) writer.u32be(word);
-  if (route.table >= 256) writer.attributeU32(RTA_TABLE, route.table);
-  if (route.metric !== 0) writer.attributeU32(RTA_PRIORITY, route.metric);
-  if (change !== 'remove') writeRouteBody(writer, route);
-  writer.end();
-  return true;
+  batch: KernelRouteBatch,
+  from: number,
+  to: number,
+  firstSeq: number,
+): void {
+  const width = batch.family === 'ipv4' ? 1 : 4;
+  let start = 0;
+  let shape = -1;
+  let change = -1;
+  for (let i = from; i < to; i++) {
+    // The next message mostly differs by number and prefix alone.
+    if (batch.shapeOf[i] === shape && batch.changes[i] === change) start = writer.repeat(start);
+    else {
+      shape = batch.shapeOf[i]!;
+      change = batch.changes[i]!;
+      start = writer.size;
+      encodeRoute(writer, batch.shapes[shape]!, change);
+    }
+    writer.patchSeq(start, (firstSeq + i - from) >>> 0);
+    writer.patchU8(start + AT_LENGTH, batch.lengths[i]!);
+    for (let word = 0; word < width; word++) {
+      writer.patchU32be(start + AT_PREFIX + word * 4, batch.words[i * width + word]!);
+    }
+  }
+  writer.addFlags(start, NLM_F_ACK);
 }
+
+/** One change, whose number and prefix are left 0. */
+function encodeRoute(writer: MessageWriter, shape: KernelRouteShape, change: number): void {
+  const removing = change === KERNEL_CHANGE.remove;
+  const exclusive = change === KERNEL_CHANGE.add ? NLM_F_EXCL : NLM_F_REPLACE;
+  const flags = NLM_F_REQUEST | (removing ? 0 : NLM_F_CREATE | exclusive);
+  writer.begin(removing ? RTM_DELROUTE : RTM_NEWROUTE, flags, 0);
+  writeRouteHeader(writer, shape, removing);
+  writer.attribute(RTA_DST, shape.family === 'ipv4' ? NO_PREFIX.subarray(0, 4) : NO_PREFIX);
+  if (shape.table >= 256) writer.attributeU32(RTA_TABLE, shape.table);
+  if (shape.metric !== 0) writer.attributeU32(RTA_PRIORITY, shape.metric);
+  if (!removing) writeRouteBody(writer, shape);
+  writer.end();
+}
+
+const NO_PREFIX = new Uint8Array(16);
 
 /** A dump of one table and family; needs NETLINK_GET_STRICT_CHK for the kernel to filter. */
 export function encodeRouteDump(
@@ -133,13 +152,6 @@ export function encodeRouteDump(
   for (let i = 0; i < 3; i++) writer.u8(0);
   writer.u32(0);
   writer.attributeU32(RTA_TABLE, table);
-  writer.end();
-}
-
-export function encodeNexthopDump(writer: MessageWriter, seq: number): void {
-  writer.begin(RTM_GETNEXTHOP, NLM_F_REQUEST | NLM_F_DUMP, seq);
-  writer.u32(0);
-  writer.u32(0);
   writer.end();
 }
 
@@ -225,83 +237,21 @@ export function decodeRoute(bytes: Uint8Array, message: MessageHeader): KernelRo
   };
 }
 
-/** What a next hop object stands for. */
-export interface NexthopObject {
-  readonly id: number;
-  readonly hop?: KernelNexthop;
-  readonly blackhole: boolean;
-  /** Members of a group with their weights. */
-  readonly group?: readonly { readonly id: number; readonly weight: number }[];
-}
-
-/** `undefined` when the message is not RTM_NEWNEXTHOP. */
-export function decodeNexthopObject(
-  bytes: Uint8Array,
-  message: MessageHeader,
-): NexthopObject | undefined {
-  if (message.type !== RTM_NEWNEXTHOP || message.end - message.start < 8) return undefined;
-  let id = 0;
-  let blackhole = false;
-  let group: { id: number; weight: number }[] | undefined;
-  const hop = emptyHop();
-  readAttributes(bytes, message.start + 8, message.end, (type, from, to) => {
-    if (type === NHA_ID) id = readU32(bytes, from);
-    else if (type === NHA_BLACKHOLE) blackhole = true;
-    else if (type === NHA_OIF) hop.ifindex = readU32(bytes, from);
-    else if (type === NHA_GATEWAY) readHopAttribute(bytes, RTA_GATEWAY, from, to, hop);
-    else if (type === NHA_GROUP) {
-      group = [];
-      // struct nexthop_grp: u32 id, u8 weight - 1, u8 high byte of it, u16.
-      for (let at = from; at + 8 <= to; at += 8) {
-        group.push({ id: readU32(bytes, at), weight: bytes[at + 4]! + 1 });
-      }
-    }
-  });
-  if (readU32(bytes, message.start + 4) & RTNH_F_ONLINK) hop.onlink = true;
-  return {
-    id,
-    blackhole,
-    ...(hop.ifindex === 0 ? {} : { hop: freezeHop(hop) }),
-    ...(group === undefined ? {} : { group }),
-  };
-}
-
-/** The next hops behind an object or a group, with weights; empty when it is unknown. */
-export function resolveNexthopObject(
-  id: number,
-  objects: ReadonlyMap<number, NexthopObject>,
-): readonly KernelNexthop[] {
-  const object = objects.get(id);
-  if (!object) return [];
-  if (!object.group) return object.hop ? [object.hop] : [];
-  return object.group.flatMap((member) => {
-    const hop = objects.get(member.id)?.hop;
-    return hop ? [member.weight === 1 ? hop : { ...hop, weight: member.weight }] : [];
-  });
-}
-
-function writeRouteHeader(
-  writer: MessageWriter,
-  route: KernelRoute,
-  length: number,
-  change: RouteChange,
-  onlink: boolean,
-): void {
-  const removing = change === 'remove';
-  const viaLink = route.dest === 'unicast' && route.nexthops.every((hop) => !hop.gateway);
-  const scope = viaLink && route.nexthopId === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  writer.u8(route.family === 'ipv4' ? AF_INET : AF_INET6);
-  writer.u8(length);
+function writeRouteHeader(writer: MessageWriter, shape: KernelRouteShape, removing: boolean): void {
+  const { dest, nexthops, nexthopId } = shape;
+  const single = nexthops.length === 1 && nexthopId === undefined ? nexthops[0] : undefined;
+  writer.u8(shape.family === 'ipv4' ? AF_INET : AF_INET6);
   writer.u8(0);
-  writer.u8(route.tos ?? 0);
-  writer.u8(route.table < 256 ? route.table : 0);
-  writer.u8(route.protocol);
-  writer.u8(removing ? RT_SCOPE_NOWHERE : (route.scope ?? scope));
-  writer.u8(removing ? 0 : routeTypes[route.dest]);
-  writer.u32(onlink && !removing ? RTNH_F_ONLINK : 0);
+  writer.u8(0);
+  writer.u8(shape.tos ?? 0);
+  writer.u8(shape.table < 256 ? shape.table : 0);
+  writer.u8(shape.protocol);
+  writer.u8(removing ? RT_SCOPE_NOWHERE : (shape.scope ?? RT_SCOPE_UNIVERSE));
+  writer.u8(removing ? 0 : routeTypes[dest]);
+  writer.u32(single?.onlink && !removing ? RTNH_F_ONLINK : 0);
 }
 
-function writeRouteBody(writer: MessageWriter, route: KernelRoute): void {
+function writeRouteBody(writer: MessageWriter, route: KernelRouteShape): void {
   if (route.prefsrc !== undefined) writer.attribute(RTA_PREFSRC, addressToBytes(route.prefsrc));
   if (route.realm !== undefined) writer.attributeU32(RTA_FLOW, route.realm);
   if (route.metrics) writeMetrics(writer, route.metrics);
@@ -391,18 +341,18 @@ function decodeMultipath(bytes: Uint8Array, start: number, end: number): KernelN
   return hops;
 }
 
-interface MutableHop {
+export interface MutableHop {
   gateway: string | undefined;
   ifindex: number;
   weight: number | undefined;
   onlink: boolean;
 }
 
-function emptyHop(): MutableHop {
+export function emptyHop(): MutableHop {
   return { gateway: undefined, ifindex: 0, weight: undefined, onlink: false };
 }
 
-function freezeHop(hop: MutableHop): KernelNexthop {
+export function freezeHop(hop: MutableHop): KernelNexthop {
   return {
     ifindex: hop.ifindex,
     ...(hop.gateway === undefined ? {} : { gateway: hop.gateway }),
@@ -411,7 +361,7 @@ function freezeHop(hop: MutableHop): KernelNexthop {
   };
 }
 
-function readHopAttribute(
+export function readHopAttribute(
   bytes: Uint8Array,
   type: number,
   from: number,

@@ -5,7 +5,8 @@
 
 import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
-import type { KernelRoute, PlatformError } from '@rookery/router';
+import { KERNEL_CHANGE } from '@rookery/router';
+import type { KernelNexthopObject, KernelRouteBatch, PlatformError } from '@rookery/router';
 import * as c from '../constants.ts';
 import { encodeNetlinkAddress } from '../sockaddr.ts';
 import * as sys from '../sys.ts';
@@ -19,12 +20,12 @@ import {
   readU32,
 } from './message.ts';
 import type { MessageHeader } from './message.ts';
-import { encodeRoute } from './route.ts';
-import type { RouteChange } from './route.ts';
+import { encodeNexthop } from './nexthop.ts';
+import { encodeRoutes } from './route.ts';
 
-export interface RouteRequest {
-  readonly change: RouteChange;
-  readonly route: KernelRoute;
+export interface Failure {
+  readonly index: number;
+  readonly error: PlatformError;
 }
 
 export type DumpVisitor = (bytes: Uint8Array, message: MessageHeader) => void;
@@ -39,7 +40,6 @@ export interface Dump {
 const batchMessages = 128;
 const receiveBufferBytes = 1024 * 1024;
 const sendBufferBytes = 2 * 1024 * 1024;
-const EINVAL = 22;
 const ENOBUFS = 105;
 
 export class RouteSocket {
@@ -124,60 +124,69 @@ export class RouteSocket {
     return undefined;
   }
 
-  /** Sends the changes in order; the result has one entry per request, `undefined` for success. */
-  applyRoutes(requests: readonly RouteRequest[]): (PlatformError | undefined)[] {
-    const results: (PlatformError | undefined)[] = [];
-    for (let from = 0; from < requests.length; from = results.length) {
-      results.push(...this.#sendBatch(requests, from));
+  /** Makes the changes of a batch in order; returns those that failed. */
+  applyRoutes(batch: KernelRouteBatch): Failure[] {
+    const failures: Failure[] = [];
+    for (let from = 0; from < batch.count; from += batchMessages) {
+      const to = Math.min(batch.count, from + batchMessages);
+      const firstSeq = this.#seq;
+      this.#seq = (this.#seq + to - from) >>> 0;
+      this.#writer.clear();
+      encodeRoutes(this.#writer, batch, from, to, firstSeq);
+      this.#exchange(
+        firstSeq,
+        from,
+        to,
+        failures,
+        (index) => routeOperations[batch.changes[index]!]!,
+      );
     }
-    return results;
+    return failures;
   }
 
-  #sendBatch(requests: readonly RouteRequest[], from: number): (PlatformError | undefined)[] {
-    const writer = this.#writer;
-    const firstSeq = this.#seq;
-    const results: (PlatformError | undefined)[] = [];
-    const limit = Math.min(requests.length, from + batchMessages);
-    writer.clear();
-    for (let i = from; i < limit; i++) {
-      const { change, route } = requests[i]!;
-      // A failed message answers for itself; only the last one needs to acknowledge success.
-      const written = encodeRoute(writer, this.#nextSeq(), route, change, i === limit - 1);
-      results.push(written ? undefined : refusal(operationFor(change), EINVAL, 'not a prefix'));
-    }
-    if (writer.size === 0) return results;
-    const sent = sys.sendBytes(this.fd, writer.bytes(), 0);
-    if (!sent.ok) {
-      return results.map((r) => r ?? sys.platformError('netlink send', sent.errno));
-    }
-    this.#collect(firstSeq, results, requests, from);
-    return results;
+  applyNexthop(change: 'add' | 'remove', object: KernelNexthopObject): Failure[] {
+    const failures: Failure[] = [];
+    const seq = this.#nextSeq();
+    this.#writer.clear();
+    encodeNexthop(this.#writer, seq, change, object);
+    this.#exchange(seq, 0, 1, failures, () => `nexthop ${change}`);
+    return failures;
   }
 
-  /** All answers are queued when send(2) returns; reads until there are none. */
-  #collect(
+  /**
+   * Sends what was written, changes `from` to `to`, and reads the answers, which are all queued when
+   * send(2) returns.
+   */
+  #exchange(
     firstSeq: number,
-    results: (PlatformError | undefined)[],
-    requests: readonly RouteRequest[],
     from: number,
+    to: number,
+    failures: Failure[],
+    operationOf: (index: number) => string,
   ): void {
+    const failAll = (operation: string, errno: number): void => {
+      for (let index = from; index < to; index++) {
+        if (failures.some((f) => f.index === index)) continue;
+        failures.push({ index, error: sys.platformError(operation, errno) });
+      }
+      failures.sort((a, b) => a.index - b.index);
+    };
+    const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
+    if (!sent.ok) return failAll('netlink send', sent.errno);
     for (;;) {
       const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
       if (!received.ok) {
         if (received.errno !== ENOBUFS) return;
         // Answers were dropped: what is not known to have failed is reported as unknown.
-        results.forEach((result, i) => {
-          results[i] = result ?? sys.platformError('netlink receive', ENOBUFS);
-        });
+        failAll('netlink receive', ENOBUFS);
         continue;
       }
       for (const message of readMessages(this.#buffer, received.value)) {
         if (message.type !== NLMSG_ERROR) continue;
         const ack = decodeAcknowledgement(this.#buffer, message);
-        const index = (ack.seq - firstSeq) >>> 0;
-        if (index >= results.length || ack.errno === 0) continue;
-        const operation = operationFor(requests[from + index]!.change);
-        results[index] = refusal(operation, ack.errno, ack.text);
+        const index = from + ((ack.seq - firstSeq) >>> 0);
+        if (index >= to || ack.errno === 0) continue;
+        failures.push({ index, error: refusal(operationOf(index), ack.errno, ack.text) });
       }
     }
   }
@@ -206,9 +215,10 @@ export function setBufferSize(fd: number, force: number, plain: number, bytes: n
   }
 }
 
-function operationFor(change: RouteChange): string {
-  return change === 'remove' ? 'route delete' : `route ${change}`;
-}
+/** By KERNEL_CHANGE. */
+const routeOperations = Object.keys(KERNEL_CHANGE).map((name) =>
+  name === 'remove' ? 'route delete' : `route ${name}`,
+);
 
 /** The text is strerror's, which is what BIRD logs; the kernel's own explanation follows it. */
 function refusal(operation: string, errno: number, text: string | undefined): PlatformError {

@@ -3,6 +3,7 @@
 // routes is in bgp/session-routes.ts.
 
 import {
+  ERROR,
   FrameReader,
   HEADER_LENGTH,
   MESSAGE,
@@ -18,6 +19,7 @@ import {
 } from '@rookery/bgp';
 import type {
   ConnectionRole,
+  DownReason,
   Endpoints,
   Negotiated,
   PeerState,
@@ -442,6 +444,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         this.routes.beginExport();
         return;
       case 'sessionDown':
+        if (action.retention.families.length === 0 && fellSilent(action.reason)) this.#pathLost();
         this.routes.sessionDown(this.#stopping ? { families: [] } : action.retention);
         if (this.state === 'up' && !this.#stopping) this.setState('start');
         return;
@@ -458,6 +461,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
           this.trace(action.level, action.text);
         } else this.log(action.level, action.text);
     }
+  }
+
+  #pathLost(): void {
+    const link = linkOf(this.config, this.engine.interfaces);
+    if (link) this.engine.nexthopLost(this.config.neighborAddress!, link.ifindex);
   }
 
   #connect(): void {
@@ -688,6 +696,13 @@ function derivedConfig(
   const { neighborRange: _range, ...rest } = range;
   const place = link === undefined ? {} : { interface: link };
   return { ...rest, ...place, name, neighborAddress: address, passive: true };
+}
+
+/** Nothing is heard of the neighbor: packets to it are lost as well. A session that is closed says no such thing. */
+function fellSilent(reason: DownReason): boolean {
+  if (reason.kind === 'bfdDown') return true;
+  if (reason.kind !== 'notificationSent') return false;
+  return reason.code === ERROR.holdTimerExpired || reason.code === ERROR.sendHoldTimerExpired;
 }
 
 function endpointsOf(fact: {

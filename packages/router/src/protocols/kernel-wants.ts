@@ -1,6 +1,7 @@
 // What a kernel protocol wants in its table, by net: columns of numbers, because it is one entry per
 // route. Refusals are few and have a map of their own.
 
+import { growInt32, growUint32, growUint8, nextCapacity } from '@rookery/rib';
 import type { PlatformError } from '../io.ts';
 
 /** `pending`: an order is under way, and only its outcome tells whether the route is ours. */
@@ -11,8 +12,10 @@ export class KernelWants {
   readonly #errors = new Map<number, PlatformError>();
   #attributes = new Int32Array(64);
   #states = new Uint8Array(64);
-  /** Sequence number of the last order. */
-  #seqs = new Int32Array(64);
+  /** Number of the last change. */
+  #numbers = new Uint32Array(64);
+  /** Number of the form that the last change gave the route. */
+  #forms = new Int32Array(64);
   /** 1: the route changed while the order was under way. */
   #changed = new Uint8Array(64);
   #count = 0;
@@ -40,8 +43,17 @@ export class KernelWants {
     return net >= 0 && net < this.#limit ? (this.#states[net]! as WantState) : WANT.nothing;
   }
 
-  seqOf(net: number): number {
-    return net >= 0 && net < this.#limit ? this.#seqs[net]! : 0;
+  /** Number of the last change; 0 when there was none. */
+  numberOf(net: number): number {
+    return net >= 0 && net < this.#limit ? this.#numbers[net]! : 0;
+  }
+
+  formOf(net: number): number {
+    return net < this.#limit ? this.#forms[net]! : 0;
+  }
+
+  setForm(net: number, form: number): void {
+    this.#forms[net] = form;
   }
 
   hasChanged(net: number): boolean {
@@ -55,7 +67,7 @@ export class KernelWants {
     if (this.#states[net] === WANT.nothing) {
       this.#count++;
       this.#states[net] = WANT.absent;
-      this.#seqs[net] = 0;
+      this.#numbers[net] = 0;
       this.#changed[net] = 0;
     }
     this.#attributes[net] = attributes;
@@ -66,7 +78,8 @@ export class KernelWants {
     this.#count--;
     this.#states[net] = WANT.nothing;
     this.#attributes[net] = 0;
-    this.#seqs[net] = 0;
+    this.#numbers[net] = 0;
+    this.#forms[net] = 0;
     this.#changed[net] = 0;
     this.#errors.delete(net);
   }
@@ -75,10 +88,10 @@ export class KernelWants {
     this.#states[net] = state;
   }
 
-  /** An order for the net is under way. */
-  setPending(net: number, seq: number): void {
+  /** A change of the net is under way. */
+  setPending(net: number, number: number): void {
     this.#states[net] = WANT.pending;
-    this.#seqs[net] = seq;
+    this.#numbers[net] = number;
     this.#changed[net] = 0;
   }
 
@@ -101,26 +114,19 @@ export class KernelWants {
   clear(): void {
     this.#states.fill(WANT.nothing);
     this.#attributes.fill(0);
-    this.#seqs.fill(0);
+    this.#numbers.fill(0);
+    this.#forms.fill(0);
     this.#errors.clear();
     this.#count = 0;
     this.#limit = 0;
   }
 
   #grow(needed: number): void {
-    let capacity = this.#states.length;
-    while (capacity < needed) capacity *= 2;
-    const attributes = new Int32Array(capacity);
-    attributes.set(this.#attributes);
-    this.#attributes = attributes;
-    const states = new Uint8Array(capacity);
-    states.set(this.#states);
-    this.#states = states;
-    const seqs = new Int32Array(capacity);
-    seqs.set(this.#seqs);
-    this.#seqs = seqs;
-    const changed = new Uint8Array(capacity);
-    changed.set(this.#changed);
-    this.#changed = changed;
+    const capacity = nextCapacity(this.#states.length, needed);
+    this.#attributes = growInt32(this.#attributes, capacity);
+    this.#states = growUint8(this.#states, capacity);
+    this.#numbers = growUint32(this.#numbers, capacity);
+    this.#forms = growInt32(this.#forms, capacity);
+    this.#changed = growUint8(this.#changed, capacity);
   }
 }

@@ -3,7 +3,7 @@
 // full comparison at every scan, so whatever goes wrong is mended at the next one. Routes of other
 // programs are never touched. Semantics and log lines as in bird.md §5.3 and §6.
 
-import type { Family } from '@rookery/net';
+import type { Family, IpAddress } from '@rookery/net';
 import type { RouteAttributes } from '@rookery/rib';
 import { Channel } from '../channel.ts';
 import type { ExportSink } from '../channel.ts';
@@ -12,41 +12,48 @@ import type { Engine } from '../engine.ts';
 import type { Fact, KernelRoute, PlatformError } from '../io.ts';
 import {
   PROTOCOL_BIRD,
-  PROTOCOL_KERNEL,
   PROTOCOL_REDIRECT,
   isOfNoInterest,
-  kernelRouteFor,
+  kernelShapeFor,
   metricOf,
   sameInKernel,
 } from '../kernel-route.ts';
 import { isUp } from '../interfaces.ts';
 import type { InterfaceEvent } from '../interfaces.ts';
 import { Protocol } from '../protocol.ts';
+import { KernelForms, serves } from './kernel-forms.ts';
+import type { KernelForm, KernelProfile } from './kernel-forms.ts';
+import { KernelLearner } from './kernel-learn.ts';
+import { GONE, KernelNexthops } from './kernel-nexthops.ts';
 import { KernelWants, WANT } from './kernel-wants.ts';
+import type { WantState } from './kernel-wants.ts';
+import { KernelWriter } from './kernel-writer.ts';
+import type { KernelDone } from './kernel-writer.ts';
 import type { ShutdownReason } from '../protocol.ts';
 import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
 import type { KernelSyncView, ProtocolView } from '../view.ts';
 
-/** Orders under way. */
-const MAX_PENDING = 4096;
+/** Changes under way. */
+const MAX_PENDING = 8192;
+/** More routes than this that refer to one object are removed with it, not one by one. */
+const BULK_ROUTES = 1000;
+/** After next hops vanished, routes that still want them are looked for this late, or later. */
+const RESTORE_MS = 100;
 
 export class KernelProtocol extends Protocol implements ExportSink {
   readonly kind = 'kernel';
   declare config: KernelConfig;
   readonly channel: Channel;
   readonly #scanTimer: Timer;
+  readonly #restoreTimer: Timer;
   readonly #wants = new KernelWants();
-  /** Net by sequence number of the order. */
-  readonly #pending = new Map<number, number>();
-  /** The last route made, and what it was made of. */
-  #template: KernelRoute | undefined;
-  #templateOf: RouteAttributes | undefined;
-  /** The template that was looked at for redirects last. */
-  #noted: KernelRoute | undefined;
-  /** Routes of other programs by network and metric, from the last scan and later events. */
-  readonly #aliens = new Map<string, KernelRoute>();
-  readonly #learned = new Set<number>();
+  readonly #writer: KernelWriter;
+  readonly #nexthops: KernelNexthops;
+  readonly #forms: KernelForms;
+  readonly #learner: KernelLearner;
+  /** The form that was looked at for redirects last. */
+  #noted: KernelForm | undefined;
   readonly #warned = new Set<number>();
   #scanned = false;
   #rescanOnceFed = false;
@@ -55,6 +62,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
   constructor(engine: Engine, config: KernelConfig) {
     super(engine, config);
     this.#scanTimer = engine.timers.create(this, () => this.#scan());
+    this.#restoreTimer = engine.timers.create(this, () => this.#restore());
     this.channel = new Channel(this, config.channel, {
       sink: this,
       merge: config.mergePaths,
@@ -64,6 +72,15 @@ export class KernelProtocol extends Protocol implements ExportSink {
       },
     });
     this.channels = [this.channel];
+    this.#learner = new KernelLearner(this, this.channel);
+    this.#writer = new KernelWriter(engine, this.family);
+    this.#nexthops = new KernelNexthops({ engine, flush: () => this.flushChanges() });
+    this.#forms = new KernelForms(this.channel.table.attributes, this.#nexthops, (forwarding) =>
+      kernelShapeFor(this.family, forwarding, {
+        table: this.config.kernelTable,
+        metric: this.config.metric,
+      }),
+    );
   }
 
   get family(): Family {
@@ -101,20 +118,21 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (!this.#concerns(fact.table, fact.family)) return;
     this.trace('events', 'Scanning routing table');
     this.#lastScanMs = this.engine.nowMs;
-    this.#aliens.clear();
-    const seen = new Set<number>();
-    const seenLearned = new Set<number>();
+    this.#learner.beginScan();
+    const seen = new Uint8Array(this.channel.table.prefixes.limit);
     for (const route of fact.routes) {
       if (isOfNoInterest(route)) continue;
       if (route.protocol === PROTOCOL_BIRD) this.#compareOwn(route, seen);
-      else this.#inspectAlien(route, seenLearned);
+      else if (route.protocol === PROTOCOL_REDIRECT) {
+        this.trace('packets', `${route.net}: [redirect] deleting`);
+        this.#writer.removeRoute(route);
+      } else this.#learner.found(route);
     }
-    if (this.config.learn !== 'off') this.#pruneLearned(seenLearned);
+    this.#learner.endScan();
     this.trace('events', `Pruning table ${this.config.channel.table}`);
     this.#scanned = true;
     for (const net of this.#wants.nets()) {
-      if (seen.has(net)) continue;
-      if (this.#wants.stateOf(net) === WANT.pending) continue;
+      if (seen[net] === 1 || this.#wants.stateOf(net) === WANT.pending) continue;
       if (this.flags.packets) this.trace('packets', `${this.#text(net)}: installing`);
       this.#wants.setState(net, WANT.absent);
       this.#install(net);
@@ -134,38 +152,30 @@ export class KernelProtocol extends Protocol implements ExportSink {
     const { route } = fact;
     if (!this.#concerns(route.table, route.family) || isOfNoInterest(route)) return;
     if (route.protocol === PROTOCOL_BIRD) return;
-    const key = alienKey(route);
-    if (fact.change === 'removed') {
-      this.#aliens.delete(key);
-      if (this.config.learn !== 'off') this.#unlearn(route);
-      const net = this.channel.table.prefixes.findText(route.net);
-      // The place is free: what the kernel refused because of this route can go in now.
-      if (this.#wants.refused.has(net) && this.#scanned) this.#install(net);
-      return;
-    }
-    this.#aliens.set(key, route);
-    if (this.config.learn !== 'off') this.#learn(route, 'alien async');
+    if (fact.change === 'new') return this.#learner.added(route);
+    this.#learner.removed(route);
+    const net = this.channel.table.prefixes.findText(route.net);
+    // The place is free: what the kernel refused because of this route can go in now.
+    if (this.#wants.refused.has(net) && this.#scanned) this.#install(net);
   }
 
-  handleDone(results: Extract<Fact, { readonly kind: 'kernelDone' }>['results']): void {
-    const wants = this.#wants;
-    for (const { seq, error } of results) {
-      const net = this.#pending.get(seq);
-      if (net === undefined) continue;
-      this.#pending.delete(seq);
-      const wanted = wants.seqOf(net) === seq;
-      if (error) {
-        // ESRCH on removal: it is gone already, which is what we wanted.
-        if (error.code === 'ESRCH' && !wanted) continue;
-        this.engine.log('warning', `Netlink: ${error.message}`);
-      }
-      if (!wanted) continue;
-      wants.setState(net, error ? WANT.absent : WANT.present);
-      wants.setError(net, error);
-      if (error) this.#explain(net, this.#routeOf(net, wants.attributesOf(net)), error);
-      else if (this.#warned.size > 0) this.#warned.delete(net);
-      if (wants.hasChanged(net)) this.#install(net);
-    }
+  handleDone(fact: KernelDone): void {
+    if (this.#nexthops.answered(fact)) this.#restoreSoon();
+    this.#writer.answered(fact, (net, number, error) => this.#changed(net, number, error));
+  }
+
+  handleNexthops(fact: Extract<Fact, { readonly kind: 'nexthopsScanned' }>): void {
+    if (this.#nexthops.scanned(fact)) this.#restoreSoon();
+  }
+
+  /** Packets to a next hop are lost: the kernel is told in one message, not in one per route. */
+  nexthopLost(gateway: IpAddress, ifindex: number): void {
+    if (this.#nexthops.lose(gateway, ifindex)) this.#restoreSoon();
+  }
+
+  /** The kernel deletes next hop objects on a link that is down, and says nothing. */
+  linksChanged(): void {
+    if (this.#nexthops.size > 0) this.#scanNexthops();
   }
 
   /** A dump is needed soon: notifications were lost. */
@@ -183,18 +193,22 @@ export class KernelProtocol extends Protocol implements ExportSink {
     const wants = this.#wants;
     const { table } = this.channel;
     const before = wants.attributesOf(net);
+    if (before !== 0) this.#count(before, -1);
     if (attributes === 0) {
       if (before === 0) return;
-      const state = wants.stateOf(net);
+      const state = this.#stateOf(net);
+      const form = wants.formOf(net);
       wants.drop(net);
       this.#warned.delete(net);
-      if (state !== WANT.absent) this.#remove(net, before);
+      if (state !== WANT.absent) this.#remove(net, this.#forms.get(form)!);
+      this.#forms.release(form);
       table.attributes.release(before);
       table.prefixes.release(net);
       return;
     }
     table.attributes.retain(attributes);
     wants.want(net, attributes);
+    this.#count(attributes, 1);
     if (before === 0) table.prefixes.retain(net);
     else table.attributes.release(before);
     // Before the first scan nobody knows what is there; the scan installs what is missing.
@@ -207,7 +221,12 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   /** The kernel is slower than the table: what waits for it waits as a change, not as an order. */
   get isFull(): boolean {
-    return this.#pending.size >= MAX_PENDING;
+    return this.#writer.pending >= MAX_PENDING;
+  }
+
+  /** Orders the changes of this turn; the engine calls it when the turn ends. */
+  flushChanges(): void {
+    this.#writer.flush();
   }
 
   /** True when the kernel refused the route last time. */
@@ -231,15 +250,16 @@ export class KernelProtocol extends Protocol implements ExportSink {
 
   /** What others have in this table, for consoles. */
   aliens(): Iterable<KernelRoute> {
-    return this.#aliens.values();
+    return this.#learner.aliens();
   }
 
   /** What we want there and believe to be there, for consoles. */
   *installed(): Iterable<{ readonly route: KernelRoute; readonly attributes: RouteAttributes }> {
     for (const net of this.#wants.nets()) {
-      if (this.#wants.stateOf(net) !== WANT.present) continue;
-      const number = this.#wants.attributesOf(net);
-      yield { route: this.#routeOf(net, number), attributes: this.#attributes(number) };
+      if (this.#stateOf(net) !== WANT.present) continue;
+      const { shape } = this.#forms.get(this.#wants.formOf(net))!;
+      const attributes = this.channel.table.attributes.get(this.#wants.attributesOf(net));
+      yield { route: { ...shape, net: this.#text(net) }, attributes };
     }
   }
 
@@ -253,11 +273,12 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (event.kind === 'mtuChanged') {
       this.trace('interfaces', `< interface ${fact.name} changes MTU`, ' ');
     }
+    if (event.kind === 'linkChanged' && fact.linkUp) this.#restoreSoon();
     if (event.kind !== 'up' || !isUp(fact)) return;
     // The kernel dropped what pointed to the interface when it went down.
     for (const net of Array.from(this.#wants.refused.keys())) {
       if (!this.#scanned || !this.#wants.has(net)) continue;
-      const { nexthops } = this.#attributes(this.#wants.attributesOf(net));
+      const { nexthops } = this.#profileOf(net).plain.shape;
       if (nexthops.some((n) => n.ifindex === fact.ifindex)) this.#install(net);
     }
   }
@@ -273,32 +294,46 @@ export class KernelProtocol extends Protocol implements ExportSink {
     const { attributes, prefixes } = this.channel.table;
     for (const net of this.#wants.nets()) {
       const number = this.#wants.attributesOf(net);
-      if (!keep && this.#wants.stateOf(net) !== WANT.absent) this.#remove(net, number);
+      if (!keep && this.#stateOf(net) !== WANT.absent) {
+        const form = this.#forms.get(this.#wants.formOf(net))!;
+        if (!form.object || form.users <= BULK_ROUTES) this.#remove(net, form);
+      }
       attributes.release(number);
       prefixes.release(net);
     }
-    this.#wants.clear();
+    this.flushChanges();
+    if (!keep) this.#nexthops.removeAll();
     return 'flush';
   }
 
   protected override onDown(): void {
     this.#scanTimer.clear();
+    this.#restoreTimer.clear();
     this.#scanned = false;
-    for (const net of this.#learned) this.channel.table.prefixes.release(net);
-    this.#learned.clear();
-    this.#pending.clear();
+    this.#rescanOnceFed = false;
+    this.#learner.clear();
+    this.#wants.clear();
+    this.#forms.clear();
+    this.#nexthops.clear();
+    this.#writer.forget();
     this.#warned.clear();
   }
 
   #scan(): void {
     if (!this.running) return;
     this.#rescanOnceFed = false;
+    this.flushChanges();
+    this.#scanNexthops();
     this.engine.order({
       kind: 'scanKernel',
       table: this.config.kernelTable,
       family: this.family,
     });
     this.#schedule();
+  }
+
+  #scanNexthops(): void {
+    this.engine.order({ kind: 'scanNexthops', seq: this.engine.nextId() });
   }
 
   #schedule(): void {
@@ -311,14 +346,13 @@ export class KernelProtocol extends Protocol implements ExportSink {
     return this.running && table === this.config.kernelTable && family === this.family;
   }
 
-  #compareOwn(route: KernelRoute, seen: Set<number>): void {
-    const net = this.channel.table.prefixes.findText(route.net);
+  #compareOwn(route: KernelRoute, seen: Uint8Array): void {
+    const { attributes, prefixes } = this.channel.table;
+    const net = prefixes.findText(route.net);
     const wants = this.#wants;
     const wanted = wants.attributesOf(net);
-    const metric =
-      wanted === 0
-        ? this.config.metric
-        : metricOf(this.family, this.#attributes(wanted), this.config.metric);
+    const { metric: own } = this.config;
+    const metric = wanted === 0 ? own : metricOf(this.family, attributes.get(wanted), own);
     // Another metric is another daemon's or another instance's route.
     if (metric !== route.metric && metric !== 0) return;
     if (wanted === 0) {
@@ -326,136 +360,88 @@ export class KernelProtocol extends Protocol implements ExportSink {
       if (!this.channel.fed || this.engine.recovery.active)
         return this.trace('packets', `${route.net}: ignored`);
       this.trace('packets', `${route.net}: deleting`);
-      this.#order({ kind: 'kernelRemove', seq: this.engine.nextId(), route }, net);
+      this.#writer.removeRoute(route);
       return;
     }
-    if (seen.has(net)) return this.trace('packets', `${route.net}: already seen`);
-    seen.add(net);
+    if (seen[net] === 1) return this.trace('packets', `${route.net}: already seen`);
+    seen[net] = 1;
     if (wants.stateOf(net) === WANT.pending) return this.trace('packets', `${route.net}: seen`);
+    const profile = this.#profileOf(net);
+    this.#setForm(net, this.#formFound(profile, route));
     wants.setState(net, WANT.present);
-    if (sameInKernel(this.#routeOf(net, wanted), route)) {
+    if (sameInKernel(profile.plain.shape, route)) {
       wants.setError(net, undefined);
       return this.trace('packets', `${route.net}: seen`);
     }
     this.trace('packets', `${route.net}: updating`);
-    this.#install(net);
+    this.#write('replace', net, this.#forms.formFor(profile));
   }
 
-  #inspectAlien(route: KernelRoute, seenLearned: Set<number>): void {
-    if (route.protocol === PROTOCOL_REDIRECT) {
-      this.trace('packets', `${route.net}: [redirect] deleting`);
-      this.#order({ kind: 'kernelRemove', seq: this.engine.nextId(), route }, -1);
-      return;
-    }
-    this.#aliens.set(alienKey(route), route);
-    const unknown = route.nexthops.find((n) => !this.engine.interfaces.byIndex(n.ifindex));
-    if (route.dest === 'unicast' && unknown) {
-      this.engine.log(
-        'error',
-        `KRT: Received route ${route.net} with unknown ifindex ${unknown.ifindex}`,
-      );
-      return;
-    }
-    if (route.protocol === PROTOCOL_KERNEL && this.config.learn !== 'all') {
-      return this.trace('packets', `${route.net}: ignored`);
-    }
-    if (this.config.learn === 'off') {
-      return this.trace('packets', `${route.net}: [alien] ignored`);
-    }
-    const net = this.#learn(route, 'alien');
-    if (net >= 0) seenLearned.add(net);
+  /** The form of a route that the scan found, as far as next hop objects are concerned. */
+  #formFound(profile: KernelProfile, { nexthopId }: KernelRoute): KernelForm {
+    const object = nexthopId === undefined ? undefined : this.#nexthops.adopt(nexthopId);
+    return object ? this.#forms.formReferring(profile, object) : profile.plain;
   }
 
-  #learn(route: KernelRoute, word: 'alien' | 'alien async'): number {
-    if (route.protocol === PROTOCOL_KERNEL && this.config.learn !== 'all') return -1;
-    const { table } = this.channel;
-    const nexthops = [];
-    for (const nexthop of route.nexthops) {
-      const fact = this.engine.interfaces.byIndex(nexthop.ifindex);
-      if (!fact) return -1;
-      nexthops.push({ ...nexthop, interface: fact.name });
-    }
-    const net = table.prefixes.internText(route.net);
-    if (net < 0) return -1;
-    const known = this.#learned.has(net);
-    if (!known) {
-      table.prefixes.retain(net);
-      this.#learned.add(net);
-    }
-    const attributes = table.attributes.intern({
-      source: 'inherit',
-      scope: 'universe',
-      dest: route.dest,
-      nexthops,
-      preference: this.config.channel.preference,
-      kernel: {
-        source: route.protocol,
-        metric: route.metric,
-        ...(route.prefsrc === undefined ? {} : { prefsrc: route.prefsrc }),
-        ...(route.realm === undefined ? {} : { realm: route.realm }),
-        ...(route.metrics === undefined ? {} : { metrics: route.metrics }),
-      },
-    });
-    this.trace('packets', `${route.net}: [${word}] ${known ? 'seen' : 'created'}`);
-    this.channel.importRoute(net, attributes);
-    table.attributes.release(attributes);
-    return net;
-  }
-
-  #unlearn(route: KernelRoute): void {
-    const net = this.channel.table.prefixes.findText(route.net);
-    if (net < 0 || !this.#learned.delete(net)) return;
-    this.trace('packets', `${route.net}: [alien async] removed`);
-    this.channel.withdrawRoute(net);
-    this.channel.table.prefixes.release(net);
-  }
-
-  #pruneLearned(seen: ReadonlySet<number>): void {
-    this.trace('events', 'Pruning inherited routes');
-    for (const net of this.#learned) {
-      if (seen.has(net)) continue;
-      this.#learned.delete(net);
-      this.channel.withdrawRoute(net);
-      this.channel.table.prefixes.release(net);
-    }
-  }
-
+  /** Makes the kernel's route of a wanted net what it is to be, if it is not. */
   #install(net: number): void {
     const wants = this.#wants;
-    const state = wants.stateOf(net);
-    if (state === WANT.pending) return wants.setChanged(net, true);
-    const route = this.#routeOf(net, wants.attributesOf(net));
-    if (this.#template !== this.#noted) {
-      this.#noted = this.#template;
-      this.engine.redirects.noteInstalled(route);
-    }
-    const seq = this.engine.nextId();
-    wants.setPending(net, seq);
+    if (wants.stateOf(net) === WANT.pending) return wants.setChanged(net, true);
+    const state = this.#stateOf(net);
+    const profile = this.#profileOf(net);
+    if (state === WANT.present && serves(this.#forms.get(wants.formOf(net))!, profile)) return;
     // Replacing is only safe once the route is known to be ours: the kernel would replace a
     // stranger's route of the same metric just as gladly.
-    this.#order({ kind: 'kernelInstall', seq, route, replace: state === WANT.present }, net);
+    const change = state === WANT.present ? 'replace' : 'add';
+    this.#write(change, net, this.#forms.formFor(profile));
   }
 
-  #remove(net: number, attributes: number): void {
-    const route = this.#routeOf(net, attributes);
-    this.#order({ kind: 'kernelRemove', seq: this.engine.nextId(), route }, net);
+  #write(change: 'add' | 'replace', net: number, form: KernelForm): void {
+    if (form !== this.#noted) {
+      this.#noted = form;
+      this.engine.redirects.noteInstalled({ ...form.shape, net: this.#text(net) });
+    }
+    const { prefixes } = this.channel.table;
+    this.#wants.setPending(net, this.#writer.change(change, prefixes, net, form.shape));
+    this.#setForm(net, form);
   }
 
-  #order(
-    order:
-      | { kind: 'kernelInstall'; seq: number; route: KernelRoute; replace: boolean }
-      | { kind: 'kernelRemove'; seq: number; route: KernelRoute },
-    net: number,
-  ): void {
-    this.#pending.set(order.seq, net);
-    this.engine.order(order);
+  #remove(net: number, form: KernelForm): void {
+    this.#writer.change('remove', this.channel.table.prefixes, net, form.shape);
+  }
+
+  /** The kernel's answer to one change. */
+  #changed(net: number, number: number, error: PlatformError | undefined): void {
+    const wants = this.#wants;
+    const wanted = wants.numberOf(net) === number;
+    if (!error) {
+      if (!wanted) return;
+      wants.setState(net, WANT.present);
+      wants.setError(net, undefined);
+      if (this.#warned.size > 0) this.#warned.delete(net);
+      if (wants.hasChanged(net)) this.#install(net);
+      return;
+    }
+    // ESRCH on removal: it is gone already, which is what we wanted.
+    if (error.code === 'ESRCH' && !wanted) return;
+    if (wanted && this.#hasLostObject(net)) {
+      wants.setState(net, WANT.absent);
+      return this.#install(net);
+    }
+    this.engine.log('warning', `Netlink: ${error.message}`);
+    if (!wanted) return;
+    wants.setState(net, WANT.absent);
+    wants.setError(net, error);
+    this.#explain(net, error);
+    if (wants.hasChanged(net)) this.#install(net);
   }
 
   /** One sentence per route that the kernel keeps refusing: who is in the way, and the cure. */
-  #explain(net: number, route: KernelRoute, error: PlatformError): void {
+  #explain(net: number, error: PlatformError): void {
     if (error.code !== 'EEXIST' || this.#warned.has(net)) return;
     this.#warned.add(net);
-    const alien = this.#aliens.get(alienKey(route));
+    const route = { ...this.#profileOf(net).plain.shape, net: this.#text(net) };
+    const alien = this.#learner.rivalOf(route);
     const owner = alien ? `proto ${protocolName(alien.protocol)}` : 'another program';
     this.log(
       'warning',
@@ -465,29 +451,54 @@ export class KernelProtocol extends Protocol implements ExportSink {
     );
   }
 
-  #attributes(attributes: number): RouteAttributes {
-    return this.channel.table.attributes.get(attributes);
+  #restoreSoon(): void {
+    this.#restoreTimer.set(this.engine.nowMs + RESTORE_MS);
   }
 
-  /** Routes through the same next hops follow each other: all but the prefix is made once. */
-  #routeOf(net: number, attributes: number): KernelRoute {
-    const forwarding = this.channel.table.attributes.forwarding(attributes);
-    if (this.#templateOf !== forwarding || !this.#template) {
-      const target = { table: this.config.kernelTable, metric: this.config.metric };
-      this.#template = kernelRouteFor(this.family, this.#text(net), forwarding, target);
-      this.#templateOf = forwarding;
-      return this.#template;
+  /** Writes again what a next hop object took along or misled, once the table has settled. */
+  #restore(): void {
+    if (this.channel.exporter!.pending || this.engine.work.pending) return this.#restoreSoon();
+    for (const net of this.#wants.nets()) {
+      const object = this.#forms.get(this.#wants.formOf(net))?.object;
+      if (object && (object.nexthops !== GONE || this.#hasLink(net))) this.#install(net);
     }
-    return { ...this.#template, net: this.#text(net) };
+  }
+
+  /** True when packets could leave by one of the next hops wanted. */
+  #hasLink(net: number): boolean {
+    const { nexthops } = this.#profileOf(net).plain.shape;
+    return nexthops.some(({ ifindex }) => this.engine.interfaces.byIndex(ifindex)?.linkUp);
+  }
+
+  /** The state of a net; a route is gone with its next hop object. */
+  #stateOf(net: number): WantState {
+    const state = this.#wants.stateOf(net);
+    return state === WANT.present && this.#hasLostObject(net) ? WANT.absent : state;
+  }
+
+  #hasLostObject(net: number): boolean {
+    return this.#forms.get(this.#wants.formOf(net))?.object?.nexthops === GONE;
+  }
+
+  #setForm(net: number, form: KernelForm): void {
+    const before = this.#wants.formOf(net);
+    // The new one first: the two may share an object.
+    this.#wants.setForm(net, this.#forms.retain(form));
+    this.#forms.release(before);
+  }
+
+  #count(attributes: number, change: 1 | -1): void {
+    for (const use of this.#forms.profileOf(attributes).uses) use.routes += change;
+  }
+
+  /** What is wanted for a net. */
+  #profileOf(net: number): KernelProfile {
+    return this.#forms.profileOf(this.#wants.attributesOf(net));
   }
 
   #text(net: number): string {
     return this.channel.table.prefixes.textOf(net);
   }
-}
-
-function alienKey(route: KernelRoute): string {
-  return `${route.net} ${route.metric}`;
 }
 
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {

@@ -174,7 +174,13 @@ export class StaticProtocol extends Protocol {
     entry.bfd = route.via
       .filter((via) => via.bfd && via.gateway !== undefined)
       .map((via) => {
-        const client: BfdClient = { name: this.name, bfdChanged: refresh };
+        const client: BfdClient = {
+          name: this.name,
+          bfdChanged: (state, before) => {
+            if (before === 'Up' && state === 'Down') this.#pathLost(via);
+            refresh();
+          },
+        };
         this.engine.bfd.request(
           {
             remote: via.gateway!,
@@ -185,6 +191,11 @@ export class StaticProtocol extends Protocol {
         );
         return client;
       });
+  }
+
+  #pathLost({ gateway, interface: link }: StaticNexthop): void {
+    const found = this.engine.interfaces.neighbor(gateway!, link);
+    if (found && found !== 'local') this.engine.nexthopLost(gateway!, found.interface.ifindex);
   }
 
   #refresh(): void {
