@@ -23,7 +23,7 @@ import {
   splitUpdate,
 } from '@rookery/bgp';
 import type { AttributeContext } from '@rookery/bgp';
-import { decodeBfd, encodeBfd } from '@rookery/bfd';
+import { decodeBfd, decodeEcho, encodeBfd, encodeEcho } from '@rookery/bfd';
 import { parseConfig } from '@rookery/bird';
 import { decodePeerText } from '@rookery/net';
 import { readMrt } from '@rookery/router';
@@ -78,6 +78,7 @@ export const TARGETS: readonly Target[] = [
   { name: 'bgp-refresh', seeds: bodies(5), smoke: 500, run: readRefresh },
   { name: 'bgp-engine', seeds: bgpMessages, smoke: 250, run: playEngine },
   { name: 'bfd', seeds: bfdSeeds(), smoke: 1500, run: readBfd },
+  { name: 'bfd-echo', seeds: echoSeeds(), smoke: 1500, run: readEcho },
   { name: 'discovery', seeds: discoverySeeds(), smoke: 1500, run: readDiscovery },
   { name: 'rtr', seeds: rtrSeeds(), smoke: 800, run: readRtr },
   { name: 'mrt', seeds: mrtSeeds(), smoke: 500, run: readDump },
@@ -258,6 +259,13 @@ function readBfd(input: Uint8Array): void {
   if (reread.ok) assert.deepEqual(encodeBfd(reread.value), again);
 }
 
+function readEcho(input: Uint8Array): void {
+  const echo = decodeEcho(input);
+  if (!echo) return;
+  const again = decodeEcho(encodeEcho(echo.address, echo));
+  assert.deepEqual({ ...again, ttl: echo.ttl }, echo);
+}
+
 function readDiscovery(input: Uint8Array): void {
   const kind = decodeDiscovery(input);
   if (kind !== undefined) assert.ok(input.length >= 8 && input[1] === 0);
@@ -352,6 +360,12 @@ function bfdSeeds(): readonly Uint8Array[] {
   const simple = [...plain, 1, 5, 1, 65, 66].with(1, 0xcc).with(3, 29);
   const sha1 = [...plain, 4, 28, 1, 0, ...Array<number>(24).fill(7)].with(1, 0xcc).with(3, 52);
   return [plain, simple, sha1].map((bytes) => Uint8Array.from(bytes));
+}
+
+function echoSeeds(): readonly Uint8Array[] {
+  const plain = encodeEcho('192.168.1.32', { discriminator: 1, sequence: 2, secret: 3 });
+  const options = octets(0x46, ...plain.slice(1, 20), 1, 1, 1, 0, ...plain.slice(20));
+  return [plain, options];
 }
 
 function discoverySeeds(): readonly Uint8Array[] {

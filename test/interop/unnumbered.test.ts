@@ -4,10 +4,8 @@
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { createApiServer, type KubeObject, metallbCrds } from '@rookery/kube-embedded';
 import {
   end,
   Host,
@@ -15,17 +13,16 @@ import {
   realBird,
   realFrr,
   rookeryRouter,
-  rookerySpeaker,
   until,
   when,
 } from '@rookery/lab';
-import { type ApiUnderTest, embeddedApiServer } from '../kube/api-servers.ts';
+import type { ApiUnderTest } from '../kube/api-servers.ts';
+import { type MetallbObject, speakerOn, startOneNode, VIP } from '../support/one-node.ts';
 import { insideSandbox, SELF, skipWithout } from '../support/sandbox.ts';
 
 const skip = skipWithout('/usr/lib/frr/bgpd', '/usr/sbin/bird');
 const state = skip ? '' : await insideSandbox();
 
-const VIP = '192.168.2.1';
 const ROUTER = '10.0.0.1';
 const NODE_LL = 'fe80::32';
 const ROUTER_LL = 'fe80::1';
@@ -56,10 +53,7 @@ before(async () => {
   await node.ip(`route add ${ROUTER}/32 via inet6 ${ROUTER_LL} dev eth0`);
   const script = `require('net').createServer((s) => s.end('node')).listen(${PORT}, '${VIP}')`;
   server = node.spawn([process.execPath, '-e', script], { stdio: 'ignore' });
-  const directory = join(state, 'api');
-  await fillCluster(directory);
-  api = embeddedApiServer({ host: node, directory, address: '127.0.0.1' }, process.execPath);
-  await api.start();
+  api = await startOneNode({ host: node, directory: join(state, 'api') }, OBJECTS);
 });
 
 after(async () => {
@@ -70,7 +64,7 @@ after(async () => {
 
 test('our speaker and an FRR router', { skip }, async () => {
   const router = realFrr({ host: tor, directory: join(state, 'frr') }, FRR_ROUTER, 179);
-  const speaker = speakerOn(node);
+  const speaker = speakerOn(node, join(state, 'speaker'), api);
   await Promise.all([router.start(), speaker.start()]);
   await serviceIsReached('bgp');
   const seen = JSON.parse(await router.vtysh('show bgp neighbors json')).eth0;
@@ -91,7 +85,7 @@ for (const [name, daemon] of [
 ] as const) {
   test(`our speaker and a router by BIRD's configuration: ${name}`, { skip }, async () => {
     const router = daemon({ host: tor, directory: join(state, name) }, SELF);
-    const speaker = speakerOn(node);
+    const speaker = speakerOn(node, join(state, 'speaker'), api);
     await Promise.all([router.start(BIRD_ROUTER), speaker.start()]);
     await serviceIsReached('bird');
     const shown = await router.birdc('show protocols all dynbgp1');
@@ -154,76 +148,14 @@ async function consoleSays(speaker: NodeDaemon): Promise<void> {
   assert.match(running, /^ neighbor eth0 interface remote-as external$/m);
 }
 
-function speakerOn(host: Host): NodeDaemon {
-  const place = { host, directory: join(state, 'speaker') };
-  mkdirSync(place.directory, { recursive: true });
-  return rookerySpeaker(place, SELF, { kubeconfig: api.kubeconfig, nodeName: 'node1' });
-}
-
-/** What MetalLB's controller and the cluster would have left in the API. */
-async function fillCluster(directory: string): Promise<void> {
-  mkdirSync(directory, { recursive: true });
-  const cluster = await createApiServer({
-    stateFile: join(directory, 'cluster.sqlite'),
-    listen: [{ host: '127.0.0.1', port: 0 }],
-    certificateDirectory: directory,
-  });
-  cluster.apply(...(metallbCrds() as KubeObject[]), ...(OBJECTS as unknown as KubeObject[]));
-  await cluster.close();
-}
-
-const METALLB = { namespace: 'metallb' };
-const OBJECTS: readonly object[] = [
-  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'metallb' } },
-  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } },
-  {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: 'node1' },
-    status: { addresses: [{ type: 'InternalIP', address: '192.168.1.32' }] },
-  },
-  {
-    apiVersion: 'metallb.io/v1beta1',
-    kind: 'IPAddressPool',
-    metadata: { name: 'pool', ...METALLB },
-    spec: { addresses: ['192.168.2.0/24'] },
-  },
-  {
-    apiVersion: 'metallb.io/v1beta1',
-    kind: 'BGPAdvertisement',
-    metadata: { name: 'advertisement', ...METALLB },
-    spec: {},
-  },
+const OBJECTS: readonly MetallbObject[] = [
   {
     apiVersion: 'metallb.io/v1beta2',
     kind: 'BGPPeer',
-    metadata: { name: 'tor', ...METALLB },
+    name: 'tor',
     spec: { myASN: 64497, dynamicASN: 'external', interface: 'eth0', bfdProfile: 'fast' },
   },
-  {
-    apiVersion: 'metallb.io/v1beta1',
-    kind: 'BFDProfile',
-    metadata: { name: 'fast', ...METALLB },
-    spec: {},
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web', namespace: 'default' },
-    spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
-    status: { loadBalancer: { ingress: [{ ip: VIP }] } },
-  },
-  {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      name: 'web-1',
-      namespace: 'default',
-      labels: { 'kubernetes.io/service-name': 'web' },
-    },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: ['10.2.0.1'], conditions: { ready: true }, nodeName: 'node1' }],
-  },
+  { apiVersion: 'metallb.io/v1beta1', kind: 'BFDProfile', name: 'fast', spec: {} },
 ];
 
 const BIRD_ROUTER = `

@@ -1,5 +1,5 @@
 // The BFD control packet (RFC 5880 §4.1) and the checks that need no session (§6.8.6). The
-// authentication section is only delimited here; auth.ts fills and verifies it. No echo packets.
+// authentication section is only delimited here; auth.ts fills and verifies it.
 
 import { err, ok, readU32 } from '@rookery/net';
 import type { Result } from '@rookery/net';
@@ -22,6 +22,7 @@ export const DIAGNOSTICS = [
 export const DIAGNOSTIC = {
   none: 0,
   detectionTimeExpired: 1,
+  echoFailed: 2,
   neighborSignaledDown: 3,
   pathDown: 5,
   administrativelyDown: 7,

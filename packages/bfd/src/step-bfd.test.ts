@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { echoIntervalUs } from './echo-function.ts';
 import type { BfdPacket, BfdState } from './packet.ts';
 import {
   clientState,
@@ -87,6 +88,7 @@ class Lone {
 function outcome(lone: Lone, actions: readonly BfdAction[]): string {
   const parts = actions.map((action) => {
     if (action.kind === 'stateChanged') return `diag ${action.diagnostic}`;
+    if (action.kind === 'sendEcho') return 'echo';
     const { packet } = action;
     return `send${packet.poll ? ' P' : ''}${packet.final ? ' F' : ''}`;
   });
@@ -112,6 +114,7 @@ const EVENTS: Readonly<Record<string, (lone: Lone) => BfdEvent>> = {
   disabled: () => ({ kind: 'disabled' }),
   enabled: () => ({ kind: 'enabled' }),
   pathLost: () => ({ kind: 'pathLost' }),
+  echo: () => ({ kind: 'echoReturned' }),
   slower: () => ({ kind: 'configChanged', config: { ...CONFIG, minTxIntervalUs: 900_000 } }),
 };
 
@@ -130,6 +133,7 @@ const TABLE: Readonly<Record<BfdState, Readonly<Record<string, string>>>> = {
     disabled: 'AdminDown',
     enabled: 'Down, diag 0, send',
     pathLost: 'AdminDown',
+    echo: 'AdminDown',
     slower: 'AdminDown',
   },
   Down: {
@@ -145,6 +149,7 @@ const TABLE: Readonly<Record<BfdState, Readonly<Record<string, string>>>> = {
     disabled: 'AdminDown, diag 7, send',
     enabled: 'Down',
     pathLost: 'Down',
+    echo: 'Down',
     slower: 'Down',
   },
   Init: {
@@ -160,6 +165,7 @@ const TABLE: Readonly<Record<BfdState, Readonly<Record<string, string>>>> = {
     disabled: 'AdminDown, diag 7, send',
     enabled: 'Init',
     pathLost: 'Down, diag 5, send',
+    echo: 'Init',
     slower: 'Init',
   },
   Up: {
@@ -175,6 +181,7 @@ const TABLE: Readonly<Record<BfdState, Readonly<Record<string, string>>>> = {
     disabled: 'AdminDown, diag 7, send',
     enabled: 'Up',
     pathLost: 'Down, diag 5, send',
+    echo: 'Up',
     slower: 'Up',
   },
 };
@@ -318,7 +325,7 @@ class Pair {
     this.#deadlines[index] = result.deadline;
     for (const action of result.actions) {
       if (action.kind === 'stateChanged') this.changes.push(`${index} ${action.to}`);
-      else if (this.linkUp) {
+      else if (this.linkUp && action.kind === 'sendPacket') {
         // First contact carries no discriminator of the receiver; UDP addresses select the session.
         this.#queue.push({ atMs: this.nowMs + 1, to: index === 0 ? 1 : 0, packet: action.packet });
       }
@@ -394,3 +401,56 @@ test('a restarted peer with a new discriminator is followed', () => {
   assert.equal(pair.states, 'Up Up');
   assert.equal(pair.sessions[0].remoteDiscriminator, 303);
 });
+
+test('echo packets leave only while Up, to a peer that returns them, as often as it allows', () => {
+  const lone = new Lone({ ...CONFIG, echo: { txIntervalUs: 50_000, rxIntervalUs: 20_000 } });
+  const [, sent] = lone.receive({});
+  assert.equal(sent?.kind === 'sendPacket' && sent.packet.requiredMinEchoRxUs, 20_000);
+  assert.equal(echoes(lone, 0.5), 0);
+  lone.to('Up');
+  assert.equal(echoes(lone, 0.5), 0, 'a peer that announces none gets none');
+  lone.receive({ state: 'Up', requiredMinEchoRxUs: 100_000 });
+  const count = echoes(lone, 0.5);
+  assert.ok(count >= 5 && count <= 8, `${count} in half a second, 100 ms shortened by up to 25 %`);
+  lone.receive({ state: 'Up', requiredMinEchoRxUs: 0 });
+  assert.equal(echoes(lone, 0.5), 0);
+});
+
+test('a session whose echo packets stop coming back is down; one that never got any is not', () => {
+  const config = { ...CONFIG, echo: { txIntervalUs: 50_000, rxIntervalUs: 0 } };
+  const alive = { state: 'Up', requiredMinEchoRxUs: 50_000 } as const;
+  const lone = new Lone(config).to('Up');
+  for (let i = 0; i < 20; i++) {
+    lone.receive(alive);
+    lone.nowMs += 100;
+    lone.send({ kind: 'timerExpired' });
+  }
+  assert.equal(lone.session.state, 'Up', 'a filter in the way is no failure of the path');
+  lone.send({ kind: 'echoReturned' });
+  lone.receive(alive);
+  lone.nowMs += 149;
+  assert.equal(outcome(lone, lone.send({ kind: 'timerExpired' })).split(',')[0], 'Up');
+  lone.nowMs += 1;
+  assert.match(outcome(lone, lone.send({ kind: 'timerExpired' })), /^Down, diag 2, send/);
+  assert.equal(lone.session.lastEchoRxMs, undefined, 'the next session starts afresh');
+  assert.equal(lone.session.downEvents, 1);
+});
+
+test('an interval that changes, or ends, changes the echo function at once', () => {
+  const lone = new Lone({ ...CONFIG, echo: { txIntervalUs: 50_000, rxIntervalUs: 0 } }).to('Up');
+  lone.receive({ state: 'Up', requiredMinEchoRxUs: 10_000 });
+  assert.equal(echoIntervalUs(lone.session), 50_000);
+  lone.send({ kind: 'configChanged', config: CONFIG });
+  assert.equal(echoIntervalUs(lone.session), 0);
+  assert.equal(echoes(lone, 0.5), 0);
+});
+
+/** Echo packets in the next seconds, control packets arriving and no echo coming back. */
+function echoes(lone: Lone, seconds: number): number {
+  const before = lone.session.echoesSent;
+  const { state, remoteState, remoteMinEchoRxUs } = lone.session;
+  if (state === 'Up') {
+    lone.run(seconds, { state: remoteState, requiredMinEchoRxUs: remoteMinEchoRxUs });
+  } else lone.run(seconds);
+  return lone.session.echoesSent - before;
+}

@@ -1,15 +1,17 @@
 // One BFD session (RFC 5880 §6): asynchronous mode, active or passive role, poll sequences, demand
-// mode of the peer honoured but never asked for, no echo. Facts in, orders out, time as an argument.
+// mode of the peer honoured but never asked for, echo function. Facts in, orders out, time as an
+// argument.
 //
 //             receives Down          receives Init, Up
 //     Down ──────────────► Init ──────────────► Up         Down ──receives Init──► Up
-//     Init, Up ──detection time, or receives AdminDown; Up receives Down──► Down
+//     Init, Up ──detection time, or receives AdminDown; Up receives Down, or misses echoes──► Down
 //     any ──disabled──► AdminDown ──enabled──► Down
 //
 // States are immutable values. Packets arrive decoded and authenticated.
 
 import { assertNever, earliest, isDue } from '@rookery/net';
 import type { Deadline } from '@rookery/net';
+import { echoDeadline, paceEcho, sendEcho, takeEcho } from './echo-function.ts';
 import { DIAGNOSTIC } from './packet.ts';
 import type { BfdPacket, BfdState } from './packet.ts';
 
@@ -24,6 +26,15 @@ export interface BfdSessionConfig {
   readonly multiplier: number;
   /** Speak only when spoken to (RFC 5880 §6.1). */
   readonly passive: boolean;
+  /** RFC 5880 §6.4; absent: echo packets are neither sent nor returned. */
+  readonly echo?: BfdEchoConfig;
+}
+
+export interface BfdEchoConfig {
+  /** Microseconds between our echo packets; 0: none are sent. */
+  readonly txIntervalUs: number;
+  /** Microseconds between echo packets of the peer that are returned; 0: none are. */
+  readonly rxIntervalUs: number;
 }
 
 export interface BfdSession {
@@ -41,6 +52,8 @@ export interface BfdSession {
   readonly remoteMinTxUs: number;
   readonly remoteMultiplier: number;
   readonly remoteDemand: boolean;
+  /** 0: the peer returns no echo packets. */
+  readonly remoteMinEchoRxUs: number;
   /** What our packets announce. */
   readonly desiredMinTxUs: number;
   readonly requiredMinRxUs: number;
@@ -51,10 +64,15 @@ export interface BfdSession {
   readonly nextTxMs?: number;
   readonly lastTxMs?: number;
   readonly lastRxMs?: number;
+  /** While the echo function is active, and since one came back. */
+  readonly nextEchoTxMs?: number;
+  readonly lastEchoRxMs?: number;
   /** Since when `state` is what it is. */
   readonly changedMs: number;
   readonly packetsSent: number;
   readonly packetsReceived: number;
+  readonly echoesSent: number;
+  readonly echoesReceived: number;
   readonly upEvents: number;
   readonly downEvents: number;
 }
@@ -62,6 +80,8 @@ export interface BfdSession {
 export type BfdEvent =
   | { readonly kind: 'packetReceived'; readonly packet: BfdPacket }
   | { readonly kind: 'timerExpired' }
+  /** An echo packet of this session came back. */
+  | { readonly kind: 'echoReturned' }
   /** The operator takes the session down or lets it live; clients keep their sessions (RFC 5882 §3.2). */
   | { readonly kind: 'disabled' }
   | { readonly kind: 'enabled' }
@@ -71,6 +91,7 @@ export type BfdEvent =
 
 export type BfdAction =
   | { readonly kind: 'sendPacket'; readonly packet: BfdPacket }
+  | { readonly kind: 'sendEcho' }
   | {
       readonly kind: 'stateChanged';
       readonly from: BfdState;
@@ -104,6 +125,7 @@ export function createBfdSession(
     remoteMinTxUs: 0,
     remoteMultiplier: 0,
     remoteDemand: false,
+    remoteMinEchoRxUs: 0,
     desiredMinTxUs: idleTx(config),
     requiredMinRxUs: config.minRxIntervalUs,
     activeMinTxUs: idleTx(config),
@@ -113,6 +135,8 @@ export function createBfdSession(
     changedMs: nowMs,
     packetsSent: 0,
     packetsReceived: 0,
+    echoesSent: 0,
+    echoesReceived: 0,
     upEvents: 0,
     downEvents: 0,
   };
@@ -127,6 +151,7 @@ export function stepBfd(
 ): BfdStep {
   const step: Step = { session: { ...session }, actions: [], nowMs, random };
   dispatch(step, event);
+  paceEcho(step.session, nowMs);
   return {
     session: step.session,
     actions: step.actions,
@@ -136,7 +161,8 @@ export function stepBfd(
 
 /** When `timerExpired` is wanted next. */
 export function bfdDeadline(session: BfdSession): Deadline {
-  return earliest(session.nextTxMs, detectionDeadline(session));
+  const { nextTxMs, nextEchoTxMs } = session;
+  return earliest(nextTxMs, detectionDeadline(session), nextEchoTxMs, echoDeadline(session));
 }
 
 /** RFC 5880 §6.8.4: microseconds without a packet after which the session is down; 0: unknown. */
@@ -172,6 +198,9 @@ function dispatch(step: Step, event: BfdEvent): void {
       return;
     case 'timerExpired':
       onTimer(step);
+      return;
+    case 'echoReturned':
+      takeEcho(step.session, step.nowMs);
       return;
     case 'disabled':
       if (step.session.state !== 'AdminDown') {
@@ -215,6 +244,7 @@ function receive(step: Step, packet: BfdPacket): void {
   session.remoteMinRxUs = packet.requiredMinRxUs;
   session.remoteMinTxUs = packet.desiredMinTxUs;
   session.remoteMultiplier = packet.multiplier;
+  session.remoteMinEchoRxUs = packet.requiredMinEchoRxUs;
   // RFC 5880 §6.8.6: a session that is administratively down looks no further, not even at a poll.
   if (session.state === 'AdminDown') {
     reschedule(step);
@@ -284,7 +314,15 @@ function onTimer(step: Step): void {
       reschedule(step);
     }
   }
+  if (isDue(echoDeadline(session), nowMs)) {
+    enter(step, 'Down', DIAGNOSTIC.echoFailed);
+    transmitNow(step);
+  }
   if (isDue(session.nextTxMs, nowMs)) transmit(step, false);
+  if (session.state === 'Up' && isDue(session.nextEchoTxMs, nowMs)) {
+    sendEcho(session, nowMs, step.random);
+    step.actions.push({ kind: 'sendEcho' });
+  }
 }
 
 /** RFC 5880 §6.8.1: silence for a detection time makes the peer unknown. */
@@ -297,6 +335,7 @@ function forget(step: Step): void {
   session.remoteMinTxUs = 0;
   session.remoteMultiplier = 0;
   session.remoteDemand = false;
+  session.remoteMinEchoRxUs = 0;
   delete session.lastRxMs;
 }
 
@@ -370,7 +409,7 @@ function transmit(step: Step, final: boolean): void {
       yourDiscriminator: session.remoteDiscriminator,
       desiredMinTxUs: session.desiredMinTxUs,
       requiredMinRxUs: session.requiredMinRxUs,
-      requiredMinEchoRxUs: 0,
+      requiredMinEchoRxUs: session.config.echo?.rxIntervalUs ?? 0,
     },
   });
   delete session.nextTxMs;

@@ -1,7 +1,7 @@
 // What the engine learns of a BFD session: the fact, whether there is something new to tell, and one
 // judgement: a neighbor that begins its session anew has not failed.
 
-import { DIAGNOSTIC, detectionTimeUs, transmitIntervalUs } from '@rookery/bfd';
+import { DIAGNOSTIC, detectionTimeUs, echoIntervalUs, transmitIntervalUs } from '@rookery/bfd';
 import type { BfdAction, BfdSession } from '@rookery/bfd';
 import type { BfdFact, BfdRequest } from './bfd-messages.ts';
 
@@ -11,6 +11,7 @@ export function isNews(told: BfdSession, now: BfdSession): boolean {
     told.remoteState !== now.remoteState ||
     told.remoteDiscriminator !== now.remoteDiscriminator ||
     transmitIntervalUs(told) !== transmitIntervalUs(now) ||
+    echoIntervalUs(told) !== echoIntervalUs(now) ||
     detectionTimeUs(told) !== detectionTimeUs(now)
   );
 }
@@ -34,6 +35,11 @@ export function factOf(request: BfdRequest, machine: BfdSession): BfdFact {
       remoteMultiplier: machine.remoteMultiplier,
       remoteMinTxUs: machine.remoteMinTxUs,
       remoteMinRxUs: machine.remoteMinRxUs,
+      minEchoRxUs: machine.config.echo?.rxIntervalUs ?? 0,
+      echoTxIntervalUs: echoIntervalUs(machine),
+      remoteMinEchoRxUs: machine.remoteMinEchoRxUs,
+      echoesReceived: machine.echoesReceived,
+      echoesSent: machine.echoesSent,
       packetsReceived: machine.packetsReceived,
       packetsSent: machine.packetsSent,
     },

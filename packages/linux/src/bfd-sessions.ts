@@ -1,14 +1,15 @@
 // BFD on sockets: the sessions of packages/bfd with UDP and timers of their own (RFC 5881 single hop,
 // RFC 5883 multihop, GTSM by RFC 5082). Knows nothing of threads: bfd-worker.ts runs it apart from
-// the rest of the daemon. No echo packets, and no VRFs but the one that an interface is in.
+// the rest of the daemon. Echo packets are bfd-echo.ts's. No VRFs but the one that an interface is in.
 
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { bfdDeadline, createBfdSession, decodeBfd, DIAGNOSTIC, stepBfd } from '@rookery/bfd';
-import type { BfdAction, BfdEvent, BfdPacket, BfdSession } from '@rookery/bfd';
+import type { BfdAction, BfdEvent, BfdPacket, BfdSession, BfdSessionConfig } from '@rookery/bfd';
 import { familyOf } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import type { LogClass, PlatformError } from '@rookery/router';
+import { EchoSockets, returnsEchoes } from './bfd-echo.ts';
 import { signWith, verifyWith } from './bfd-keys.ts';
 import { keyOf } from './bfd-messages.ts';
 import type { BfdFact, BfdOrder, BfdRequest } from './bfd-messages.ts';
@@ -47,6 +48,8 @@ interface Entry {
   rebirth: NodeJS.Timeout | undefined;
   /** The last failure that was logged. */
   trouble: string | undefined;
+  /** That echo packets are of no use here was logged. */
+  echoTrouble: boolean;
   /** The machine as it was last told to the engine. */
   told: BfdSession | undefined;
 }
@@ -62,6 +65,8 @@ const LEAVE_MS = 2500;
  */
 const REBIRTH_MS = 3000;
 const RECEIVER_RETRY_MS = 5000;
+/** After so many echo packets of which none came back, none will. */
+const LOST_ECHOES = 50;
 /** These pass by themselves; after others the sender is opened anew. */
 const PASSING = new Set(['EAGAIN', 'ENOBUFS', 'ECONNREFUSED', 'EPERM']);
 
@@ -70,6 +75,10 @@ export class BfdSessions {
   readonly #entries = new Map<string, Entry>();
   readonly #byDiscriminator = new Map<number, Entry>();
   readonly #receivers = new Map<string, UdpReceiver>();
+  readonly #echo = new EchoSockets((discriminator) => {
+    const entry = this.#byDiscriminator.get(discriminator);
+    if (entry) this.#step(entry, { kind: 'echoReturned' });
+  });
   readonly #refusedAtMs = new Map<string, number>();
   readonly #dropped = { ttl: 0, malformed: 0, stranger: 0, wrongAuthentication: 0 };
 
@@ -95,6 +104,7 @@ export class BfdSessions {
   refresh(): void {
     const entries = [...this.#entries.values()].filter(isReported);
     if (entries.length > 0) this.#tell(...entries);
+    for (const entry of entries) if (entry.request.options.echo) this.#refreshEcho(entry);
   }
 
   /** Tells every neighbor that this is no failure (RFC 5882 §3.2) and closes the sockets. */
@@ -105,6 +115,7 @@ export class BfdSessions {
     }
     for (const receiver of this.#receivers.values()) receiver.close();
     this.#receivers.clear();
+    this.#echo.close();
   }
 
   #create(key: string, request: BfdRequest): void {
@@ -113,7 +124,7 @@ export class BfdSessions {
     while (this.#byDiscriminator.has(discriminator));
     const entry: Entry = {
       request,
-      machine: createBfdSession(request.options, discriminator, performance.now()),
+      machine: createBfdSession(configFor(request), discriminator, performance.now()),
       sender: undefined,
       ifindex: 0,
       timer: undefined,
@@ -123,6 +134,7 @@ export class BfdSessions {
       leaving: undefined,
       rebirth: undefined,
       trouble: undefined,
+      echoTrouble: false,
       told: undefined,
     };
     this.#entries.set(key, entry);
@@ -135,7 +147,7 @@ export class BfdSessions {
   #change(entry: Entry, request: BfdRequest): void {
     if (request.local !== entry.request.local) closeSender(entry);
     entry.request = request;
-    this.#step(entry, { kind: 'configChanged', config: request.options });
+    this.#step(entry, { kind: 'configChanged', config: configFor(request) });
     if (!entry.leaving) return;
     clearTimeout(entry.leaving);
     entry.leaving = undefined;
@@ -156,6 +168,7 @@ export class BfdSessions {
     clearTimeout(entry.leaving);
     clearTimeout(entry.rebirth);
     closeSender(entry);
+    this.#echo.forget(entry.machine.localDiscriminator);
     this.#entries.delete(key);
     this.#byDiscriminator.delete(entry.machine.localDiscriminator);
   }
@@ -167,6 +180,7 @@ export class BfdSessions {
     if (session.remoteDiscriminator === 0) entry.receivedSequence = undefined;
     for (const action of actions) {
       if (action.kind === 'sendPacket') this.#send(entry, action.packet);
+      else if (action.kind === 'sendEcho') this.#sendEcho(entry);
       else this.#changed(entry, action);
     }
     if (isReported(entry) && entry.told && isNews(entry.told, session)) this.#tell(entry);
@@ -209,6 +223,7 @@ export class BfdSessions {
   #expired(entry: Entry): void {
     // What the kernel already has must count before silence does.
     for (const receiver of this.#receivers.values()) receiver.drain();
+    this.#echo.drain();
     entry.dueMs = undefined;
     this.#step(entry, { kind: 'timerExpired' });
   }
@@ -228,6 +243,34 @@ export class BfdSessions {
       closeSender(entry);
       this.#report(entry, failure);
     }
+  }
+
+  /** Forwarding may have been switched, here or at the neighbor. */
+  #refreshEcho(entry: Entry): void {
+    const config = configFor(entry.request);
+    if (config.echo?.rxIntervalUs !== entry.machine.config.echo?.rxIntervalUs) {
+      this.#step(entry, { kind: 'configChanged', config });
+    }
+    const { echoesSent, echoesReceived } = entry.machine;
+    if (echoesReceived > 0 || echoesSent < LOST_ECHOES) return;
+    this.#reportEcho(entry, `none of ${echoesSent} came back: does it forward them?`);
+  }
+
+  #sendEcho(entry: Entry): void {
+    const { remote, local, interface: link } = entry.request;
+    if (local === undefined || link === undefined) return;
+    const discriminator = entry.machine.localDiscriminator;
+    const path = { discriminator, local, remote, interface: link };
+    const failure = this.#echo.send(path, performance.now());
+    if (!failure || PASSING.has(failure.code)) return;
+    this.#reportEcho(entry, `${failure.operation}: ${failure.message}`);
+  }
+
+  /** Once per session: control packets still find failures, if not as fast. */
+  #reportEcho(entry: Entry, what: string): void {
+    if (entry.echoTrouble || entry.leaving) return;
+    entry.echoTrouble = true;
+    this.#deps.log('warning', `BFD echo packets to ${entry.request.remote}: ${what}`);
   }
 
   #openSender(entry: Entry): PlatformError | undefined {
@@ -342,6 +385,14 @@ export class BfdSessions {
     }
     return undefined;
   }
+}
+
+/** RFC 5881 §4, RFC 5883 §3: echo packets exist on one link only, and for IPv4 as in FRR. */
+function configFor({ remote, multihop, interface: link, options }: BfdRequest): BfdSessionConfig {
+  const { echo, ...others } = options;
+  if (!echo || multihop || link === undefined || familyOf(remote) === 'ipv6') return others;
+  const rxIntervalUs = returnsEchoes(link) ? echo.rxIntervalUs : 0;
+  return { ...others, echo: { ...echo, rxIntervalUs } };
 }
 
 function isReported(entry: Entry): boolean {

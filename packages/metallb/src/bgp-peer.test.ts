@@ -96,21 +96,6 @@ test('timers in force', () => {
   });
 });
 
-test('a profile with echo mode is accepted and said to have none', () => {
-  const profile = {
-    apiVersion: 'metallb.io/v1beta1',
-    kind: 'BFDProfile',
-    metadata: { name: 'echo' },
-    spec: { echoMode: true },
-  };
-  const peers = [peer('p', { bfdProfile: 'echo', holdTime: '90s' })];
-  const { findings } = configOf({ peers, bfdProfiles: [profile] });
-  assert.deepEqual(
-    findings.map(({ id, reason }) => [id, reason]),
-    [['bfd.no-echo', 'EchoModeUnavailable']],
-  );
-});
-
 test('v1beta2 to v1beta1 loses what v1beta1 cannot say, and keeps the rest', () => {
   const full = peer('p', {
     peerPort: 1179,

@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import type { Metadata } from './kubernetes.ts';
 import { DETECTING_TIMERS } from './timers.ts';
 
-export type FindingId = 'bfd.no-echo' | 'cfg.v1beta1-zero-timer' | 'session.hold-zero';
+export type FindingId = 'cfg.v1beta1-zero-timer' | 'session.hold-zero';
 
 export interface ConfigFinding {
   readonly id: FindingId;
@@ -21,9 +21,7 @@ export interface ConfigFinding {
 }
 
 /** All findings of a configuration, in order of id and object. */
-export function findingsFor(
-  config: Pick<Config, 'peers' | 'pools' | 'bfdProfiles'>,
-): readonly ConfigFinding[] {
+export function findingsFor(config: Pick<Config, 'peers' | 'pools'>): readonly ConfigFinding[] {
   const findings: ConfigFinding[] = [];
   for (const peer of config.peers.values()) {
     const object = { apiVersion: peer.apiVersion, kind: 'BGPPeer', metadata: peer.metadata };
@@ -38,19 +36,6 @@ export function findingsFor(
           'that into hold time 0, and a dead node is never detected. This speaker uses hold time ' +
           `${holdTimeSec}s and keepalive ${keepaliveTimeSec}s instead`,
         cure: 'set spec.holdTime, or write the object as metallb.io/v1beta2',
-      });
-    }
-    const profile =
-      peer.bfdProfile === undefined ? undefined : config.bfdProfiles.get(peer.bfdProfile);
-    if (profile?.echoMode) {
-      findings.push({
-        id: 'bfd.no-echo',
-        object,
-        reason: 'EchoModeUnavailable',
-        message:
-          `BGPPeer ${peer.name} uses a BFDProfile with echoMode, which this speaker does not have: ` +
-          'the session runs with control packets at receiveInterval and transmitInterval',
-        cure: 'set the intervals to what the detection needs, and echoMode to false',
       });
     }
     if (peer.timers?.holdTimeSec === 0 && peer.bfdProfile === undefined) {

@@ -159,7 +159,15 @@ test('every field of a BGPPeer has its effect', () => {
     bfdProfiles: [
       {
         metadata: { name: 'fast' },
-        spec: { receiveInterval: 100, transmitInterval: 150, detectMultiplier: 5 },
+        spec: {
+          receiveInterval: 100,
+          transmitInterval: 150,
+          detectMultiplier: 5,
+          echoMode: true,
+          echoInterval: 70,
+          passiveMode: true,
+          minimumTtl: 250,
+        },
       },
     ],
     peers: [
@@ -196,6 +204,8 @@ test('every field of a BGPPeer has its effect', () => {
     [session.bfd?.minRxIntervalUs, session.bfd?.minTxIntervalUs, session.bfd?.multiplier],
     [100_000, 150_000, 5],
   );
+  assert.deepEqual(session.bfd?.echo, { txIntervalUs: 70_000, rxIntervalUs: 70_000 });
+  assert.deepEqual([session.bfd?.passive, session.bfd?.minTtl], [true, 250]);
   assert.deepEqual(
     session.channels.map((c) => c.netType),
     ['ipv4'],

@@ -329,6 +329,7 @@ function channel(family: Family, importPolicy: Policy, exportPolicy: Policy): Ch
 
 /** FRR's defaults where the profile is silent. */
 function bfdOptions(profile: BfdProfile | undefined): BfdInterfaceConfig {
+  const echoIntervalUs = (profile?.echoIntervalMs ?? 50) * 1000;
   return {
     minRxIntervalUs: (profile?.receiveIntervalMs ?? 300) * 1000,
     minTxIntervalUs: (profile?.transmitIntervalMs ?? 300) * 1000,
@@ -336,6 +337,7 @@ function bfdOptions(profile: BfdProfile | undefined): BfdInterfaceConfig {
     multiplier: profile?.detectMultiplier ?? 3,
     passive: profile?.passiveMode ?? false,
     minTtl: profile?.minimumTtl ?? 254,
+    echo: { txIntervalUs: profile?.echoMode ? echoIntervalUs : 0, rxIntervalUs: echoIntervalUs },
   };
 }
 

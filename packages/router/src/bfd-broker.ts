@@ -253,6 +253,8 @@ function sameOptions(
     a.multiplier === b.multiplier &&
     a.passive === b.passive &&
     a.minTtl === b.minTtl &&
+    a.echo?.txIntervalUs === b.echo?.txIntervalUs &&
+    a.echo?.rxIntervalUs === b.echo?.rxIntervalUs &&
     sameKeys(a.authentication, b.authentication)
   );
 }

@@ -273,7 +273,16 @@ export interface BfdInterfaceConfig {
   readonly passive: boolean;
   /** Multihop: packets that arrive with less are dropped; single-hop ones always need 255. */
   readonly minTtl?: number;
+  /** RFC 5880 §6.4, single hop and IPv4 only; absent: none. */
+  readonly echo?: BfdEchoOptions;
   readonly authentication?: BfdAuthentication;
+}
+
+export interface BfdEchoOptions {
+  /** Between our echo packets, unless the neighbor wants fewer; 0: we send none. */
+  readonly txIntervalUs: number;
+  /** Between echo packets that we return, where the kernel forwards; 0: we return none. */
+  readonly rxIntervalUs: number;
 }
 
 /** RFC 5880 §6.7. */

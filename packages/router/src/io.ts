@@ -128,6 +128,13 @@ export interface BfdSessionDetails {
   readonly remoteMultiplier: number;
   readonly remoteMinTxUs: number;
   readonly remoteMinRxUs: number;
+  /** What we announce; 0: the neighbor's echo packets are not returned. */
+  readonly minEchoRxUs: number;
+  /** 0 while we send none. */
+  readonly echoTxIntervalUs: number;
+  readonly remoteMinEchoRxUs: number;
+  readonly echoesReceived: number;
+  readonly echoesSent: number;
   readonly packetsReceived: number;
   readonly packetsSent: number;
 }

@@ -416,6 +416,7 @@ export interface BfdSessionView {
   readonly localDiagnostic: number;
   readonly remoteDiagnostic: number;
   readonly passive: boolean;
+  readonly minTtl?: number;
   /** What is in force now. */
   readonly txIntervalUs: number;
   readonly detectTimeUs: number;
@@ -425,6 +426,12 @@ export interface BfdSessionView {
   readonly remoteMultiplier: number;
   readonly remoteMinTxUs: number;
   readonly remoteMinRxUs: number;
+  /** See `BfdSessionDetails`. */
+  readonly minEchoRxUs: number;
+  readonly echoTxIntervalUs: number;
+  readonly remoteMinEchoRxUs: number;
+  readonly echoesReceived: number;
+  readonly echoesSent: number;
   readonly packetsReceived: number;
   readonly packetsSent: number;
   readonly upEvents: number;

@@ -27,9 +27,6 @@ function diagnosticText(code: number): string {
 
 const STATES = { AdminDown: 'shutdown', Down: 'down', Init: 'init', Up: 'up' } as const;
 
-/** Echo mode is not offered: received echo packets are answered by the kernel, if at all. */
-const ECHO_RECEIVE_MS = 50;
-
 export function bfdPeersText(context: VtyContext): string {
   return `BFD Peers:\n${context.view
     .bfdSessions()
@@ -55,12 +52,13 @@ function headText(session: BfdSessionView): string {
 
 function peerText(context: VtyContext, session: BfdSessionView): string {
   const ms = (us: number): string => `${Math.round(us / 1000)}ms`;
+  const orDisabled = (us: number): string => (us === 0 ? 'disabled' : ms(us));
   const age = bfdAge(ageMs(context, session.sinceMs));
   const lines = [
     `\t\tID: ${session.localDiscriminator}`,
     `\t\tRemote ID: ${session.remoteDiscriminator}`,
     `\t\t${session.passive ? 'Passive' : 'Active'} mode`,
-    ...(session.multihop ? ['\t\tMinimum TTL: 254'] : []),
+    ...(session.multihop ? [`\t\tMinimum TTL: ${minTtl(session)}`] : []),
     `\t\tStatus: ${STATES[session.state]}`,
     ...(session.state === 'Up'
       ? [`\t\tUptime: ${age}`]
@@ -75,15 +73,20 @@ function peerText(context: VtyContext, session: BfdSessionView): string {
     `\t\t\tDetect-multiplier: ${session.localMultiplier}`,
     `\t\t\tReceive interval: ${ms(session.localMinRxUs)}`,
     `\t\t\tTransmission interval: ${ms(session.localMinTxUs)}`,
-    `\t\t\tEcho receive interval: ${ECHO_RECEIVE_MS}ms`,
-    '\t\t\tEcho transmission interval: disabled',
+    `\t\t\tEcho receive interval: ${orDisabled(session.minEchoRxUs)}`,
+    `\t\t\tEcho transmission interval: ${orDisabled(session.echoTxIntervalUs)}`,
     '\t\tRemote timers:',
     `\t\t\tDetect-multiplier: ${session.remoteMultiplier}`,
     `\t\t\tReceive interval: ${ms(session.remoteMinRxUs)}`,
     `\t\t\tTransmission interval: ${ms(session.remoteMinTxUs)}`,
-    '\t\t\tEcho receive interval: disabled',
+    `\t\t\tEcho receive interval: ${orDisabled(session.remoteMinEchoRxUs)}`,
   ];
   return headText(session) + lines.map((line) => `${line}\n`).join('');
+}
+
+/** FRR's default where nothing is configured. */
+function minTtl(session: BfdSessionView): number {
+  return session.minTtl ?? 254;
 }
 
 function identityJson(session: BfdSessionView): { [key: string]: Json | undefined } {
@@ -104,7 +107,7 @@ function peerJson(context: VtyContext, session: BfdSessionView): Json {
     id: session.localDiscriminator,
     'remote-id': session.remoteDiscriminator,
     'passive-mode': session.passive,
-    'minimum-ttl': session.multihop ? 254 : undefined,
+    'minimum-ttl': session.multihop ? minTtl(session) : undefined,
     status: STATES[session.state],
     uptime: session.state === 'Up' ? age : undefined,
     downtime: session.state === 'Down' ? age : undefined,
@@ -113,12 +116,12 @@ function peerJson(context: VtyContext, session: BfdSessionView): Json {
     type: session.configured ? 'configured' : 'dynamic',
     'receive-interval': ms(session.localMinRxUs),
     'transmit-interval': ms(session.localMinTxUs),
-    'echo-receive-interval': ECHO_RECEIVE_MS,
-    'echo-transmit-interval': 0,
+    'echo-receive-interval': ms(session.minEchoRxUs),
+    'echo-transmit-interval': ms(session.echoTxIntervalUs),
     'detect-multiplier': session.localMultiplier,
     'remote-receive-interval': ms(session.remoteMinRxUs),
     'remote-transmit-interval': ms(session.remoteMinTxUs),
-    'remote-echo-receive-interval': 0,
+    'remote-echo-receive-interval': ms(session.remoteMinEchoRxUs),
     'remote-detect-multiplier': session.remoteMultiplier,
     'rtt-min': 0,
     'rtt-avg': 0,
@@ -149,8 +152,8 @@ export function bfdCountersText(context: VtyContext): string {
     const lines = [
       `Control packet input: ${s.packetsReceived} packets`,
       `Control packet output: ${s.packetsSent} packets`,
-      'Echo packet input: 0 packets',
-      'Echo packet output: 0 packets',
+      `Echo packet input: ${s.echoesReceived} packets`,
+      `Echo packet output: ${s.echoesSent} packets`,
       `Session up events: ${s.upEvents}`,
       `Session down events: ${s.downEvents}`,
       `Zebra notifications: ${s.upEvents + s.downEvents}`,
@@ -165,8 +168,8 @@ export function bfdCountersJson(context: VtyContext): string {
     ...identityJson(s),
     'control-packet-input': s.packetsReceived,
     'control-packet-output': s.packetsSent,
-    'echo-packet-input': 0,
-    'echo-packet-output': 0,
+    'echo-packet-input': s.echoesReceived,
+    'echo-packet-output': s.echoesSent,
     'session-up': s.upEvents,
     'session-down': s.downEvents,
     'zebra-notifications': s.upEvents + s.downEvents,
