@@ -35,7 +35,7 @@ export class Routers {
     const child = spawn(command[0]!, args, { stdio: 'inherit' });
     this.#children.set(name, child);
     await until(`${name} to answer`, 20_000, async () =>
-      when((await this.ask(name, 'show status').catch(() => '')).includes('Router ID')),
+      when((await this.ask(name, 'show status')).includes('Router ID')),
     );
   }
 
@@ -56,6 +56,18 @@ export class Routers {
     return until(`${name}: ${command} to match ${wanted}`, 30_000, async () => {
       const reply = await this.ask(name, command);
       return wanted.test(reply) ? reply : undefined;
+    });
+  }
+
+  /** Waits until a reply is the same three times in a row. */
+  async settled(name: string, command: string): Promise<string> {
+    let last = '';
+    let same = 0;
+    return until(`${name}: ${command} to settle`, 30_000, async () => {
+      const reply = await this.ask(name, command);
+      same = reply === last ? same + 1 : 0;
+      last = reply;
+      return same >= 3 ? reply : undefined;
     });
   }
 

@@ -40,6 +40,8 @@ export const HAS = {
   llgrStale: 8,
   bgp: 16,
   kernel: 32,
+  statedMed: 64,
+  statedNextHop: 128,
 } as const;
 /** Types of the parts behind the head; the values of BGP where it has them. */
 export const PART = {
@@ -210,7 +212,7 @@ export class AttributeCodec {
     const w = this.#writer;
     w.at = 0;
     w.failed = false;
-    const { from, igpMetric, bgp, kernel, nexthops } = attributes;
+    const { from, igpMetric, bgp, kernel, nexthops, stated } = attributes;
     w.u8(SOURCES.indexOf(attributes.source));
     w.u8(SCOPES.indexOf(attributes.scope) | (DESTS.indexOf(attributes.dest) << 4));
     w.u8(
@@ -219,7 +221,9 @@ export class AttributeCodec {
         (attributes.unresolved ? HAS.unresolved : 0) |
         (attributes.llgrStale ? HAS.llgrStale : 0) |
         (bgp === undefined ? 0 : HAS.bgp) |
-        (kernel === undefined ? 0 : HAS.kernel),
+        (kernel === undefined ? 0 : HAS.kernel) |
+        (stated?.med ? HAS.statedMed : 0) |
+        (stated?.nextHop ? HAS.statedNextHop : 0),
     );
     w.u16(attributes.preference);
     if (igpMetric !== undefined) w.u32(igpMetric);
@@ -247,6 +251,10 @@ export class AttributeCodec {
     for (let i = 0; i < count; i++) nexthops.push(decodeNexthop(r));
     const kernel = has & HAS.kernel ? decodeKernel(r) : undefined;
     const bgp = has & HAS.bgp ? decodeBgp(r, to) : undefined;
+    const stated = has & (HAS.statedMed | HAS.statedNextHop) && {
+      ...(has & HAS.statedMed && { med: true as const }),
+      ...(has & HAS.statedNextHop && { nextHop: true as const }),
+    };
     return {
       source,
       scope: SCOPES[kind & 15]!,
@@ -257,6 +265,7 @@ export class AttributeCodec {
       ...(igpMetric !== undefined && { igpMetric }),
       ...(has & HAS.unresolved && { unresolved: true as const }),
       ...(has & HAS.llgrStale && { llgrStale: true as const }),
+      ...(stated && { stated }),
       ...(bgp !== undefined && { bgp }),
       ...(kernel !== undefined && { kernel }),
     };

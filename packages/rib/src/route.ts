@@ -63,6 +63,11 @@ export interface RouteAttributes {
   readonly unresolved?: true;
   /** RFC 9494: kept past the restart timer, least preferred. */
   readonly llgrStale?: true;
+  /**
+   * What the export policy of a BGP session has set, even to the value that was there: the operator's
+   * word, not the neighbor's. Never in a table.
+   */
+  readonly stated?: { readonly med?: true; readonly nextHop?: true };
   readonly bgp?: PathAttributes;
   readonly kernel?: KernelAttributes;
   /** BIRD custom attributes (`attribute int my_attr;`) by name. */

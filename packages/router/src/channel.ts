@@ -79,7 +79,7 @@ export class Channel {
       waits: options.waits,
       onFed: options.onFed,
       refuses: (_attributes, source) => source === this.source,
-      onLimit: (limit) => this.#limitReached('export', limit),
+      onLimit: (limit) => this.exportLimitReached(limit),
       trace: (event, net, attributes) => this.traceExport(event, net, attributes),
     });
     this.exporter.limit = config.exportLimit;
@@ -299,6 +299,10 @@ export class Channel {
   /** Changes the facts of the source, once the peer is known better. */
   describeSource(facts: Parameters<RouteTable['sources']['update']>[1]): void {
     if (this.source !== 0) this.table.sources.update(this.source, facts);
+  }
+
+  exportLimitReached(limit: LimitConfig): void {
+    this.#limitReached('export', limit);
   }
 
   traceExport(event: ExportEvent, net: number, attributes: number): void {

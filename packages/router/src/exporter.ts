@@ -91,7 +91,7 @@ export class Exporter implements Task {
   traced = false;
   limit: LimitConfig | undefined;
   limitHit = false;
-  /** Prefixes that the sink has. */
+  /** Routes that the sink has. */
   exported = 0;
   readonly #options: ExporterOptions;
   readonly #runner: PolicyRunner;
@@ -319,14 +319,18 @@ export class Exporter implements Task {
         owned = true;
       }
       if (outcome === 0) continue;
-      this.counters.updatesAccepted++;
-      // The number of a path is its own as long as it lives, and a prefix has each only once.
-      sink.exportPath(net, path, outcome, source);
-      gone.delete(path);
+      const known = gone.delete(path);
+      if (known || !this.#isLimited(net, outcome, source)) {
+        this.counters.updatesAccepted++;
+        if (!known) this.exported++;
+        // The number of a path is its own as long as it lives, and a prefix has each only once.
+        sink.exportPath(net, path, outcome, source);
+      }
       if (owned) store.release(outcome);
     }
     for (const pathId of gone) {
       this.counters.withdrawsAccepted++;
+      this.exported--;
       sink.exportPath(net, pathId, 0, 0);
     }
   }
@@ -346,7 +350,7 @@ export class Exporter implements Task {
   }
 
   #deliver(net: number, attributes: number, source: number): void {
-    const { sink, trace, onLimit } = this.#options;
+    const { sink, trace } = this.#options;
     const before = sink.exportedAttributes(net);
     if (attributes === 0) {
       if (before === 0) return;
@@ -357,23 +361,26 @@ export class Exporter implements Task {
       this.exported--;
       return;
     }
-    if (before === 0 && this.limit && this.exported >= this.limit.count) {
-      if (!this.limitHit) {
-        this.limitHit = true;
-        onLimit?.(this.limit);
-      }
-      if (this.limit.action === 'block') {
-        this.counters.updatesRejected++;
-        if (this.traced) trace?.('rejected [limit]', net, attributes, source);
-        return;
-      }
-    }
+    if (before === 0 && this.#isLimited(net, attributes, source)) return;
     this.counters.updatesAccepted++;
     if (this.traced && before !== attributes) {
       trace?.(before === 0 ? 'added' : 'replaced', net, attributes, source);
     }
     sink.exportRoute(net, attributes, source);
     if (before === 0) this.exported++;
+  }
+
+  /** Whether a route that the sink does not have yet must be left out; tells when a limit is hit. */
+  #isLimited(net: number, attributes: number, source: number): boolean {
+    if (!this.limit || this.exported < this.limit.count) return false;
+    if (!this.limitHit) {
+      this.limitHit = true;
+      this.#options.onLimit?.(this.limit);
+    }
+    if (this.limit.action !== 'block') return false;
+    this.counters.updatesRejected++;
+    if (this.traced) this.#options.trace?.('rejected [limit]', net, attributes, source);
+    return true;
   }
 
   /** The next hops of all equally good and accepted routes in one; 0 when there is only one. */

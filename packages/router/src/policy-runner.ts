@@ -15,6 +15,7 @@ export interface PolicyContext {
   readonly prefixes: PrefixStore;
   readonly attributes: AttributeStore;
   readonly roaCheck: FilterEnvironment['roaCheck'];
+  readonly notesStated?: boolean;
   readonly print: (text: string) => void;
   readonly fail: (text: string) => void;
 }
@@ -37,6 +38,7 @@ export class PolicyRunner {
       roaCheck: context.roaCheck,
       print: context.print,
       fail: context.fail,
+      ...(context.notesStated ? { notesStated: true } : {}),
     };
   }
 

@@ -300,26 +300,6 @@ test('disable, enable, restart and a message for the peer', () => {
   lan.until(() => has(router, '192.168.2.1/32'), 90_000, 'route after restart');
 });
 
-test('limits: warn, block, disable', () => {
-  const routes = Array.from({ length: 10 }, (_, i) => blackhole(`192.168.2.${i + 1}/32`));
-  const limited = (action: 'warn' | 'block' | 'disable'): RouterConfig =>
-    routerSide({ channels: [bgpChannelConfig('ipv4', { importLimit: { count: 4, action } })] });
-  for (const [action, expected] of [
-    ['warn', 10],
-    ['block', 4],
-    ['disable', 0],
-  ] as const) {
-    const { lan, router, node } = pair({ router: limited(action), node: nodeSide(routes) });
-    lan.until(() => bothUp(router, node), 20_000, 'session');
-    lan.advance(5000);
-    assert.equal(router.fib.owned().length, expected, action);
-    assert.ok(
-      router.texts().includes(`Protocol node1 hits route import limit (4), action: ${action}`),
-    );
-    assert.equal(isUp(router, 'node1'), action !== 'disable');
-  }
-});
-
 test('an interface that goes down takes the session along and brings it back', () => {
   const { lan, router } = pair({});
   lan.until(() => has(router, '192.168.2.1/32'), 20_000, 'route');

@@ -70,6 +70,9 @@ export class Run {
   }
 
   setBgp<K extends keyof PathAttributes>(key: K, value: PathAttributes[K] | undefined): void {
+    if (this.env.notesStated && (key === 'med' || key === 'nextHop')) {
+      this.#top().stated = { ...this.a.stated, [key]: true };
+    }
     const old = this.a.bgp;
     if (same(old?.[key], value)) return;
     const a = this.#top();

@@ -135,6 +135,12 @@ export function bgpChannelView(
       exported: membership ? membership.group.updates.announcedCount(membership.member) : 0,
     },
     updates: { ...view.updates, ...exportStatsOf(counters) },
+    limits: {
+      ...view.limits,
+      ...(view.limits.export && {
+        export: { ...view.limits.export, hit: membership?.group.exporter.limitHit ?? false },
+      }),
+    },
     ...(negotiated && nextHop.length > 0 ? { nextHop } : {}),
     ...(config.gateway === 'recursive' ? { igpTable: config.igpTable ?? config.table } : {}),
     ...(stale === 'no'

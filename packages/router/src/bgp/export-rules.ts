@@ -101,6 +101,7 @@ export function exportedRoute(
     (rules.inside ||
       rules.allowBgpMed ||
       from === SOURCE_CLASS.local ||
+      accepted.stated?.med ||
       med !== before.bgp?.med ||
       rules.rsClient);
   const tellsLocalPref = rules.inside || rules.allowBgpLocalPref;
@@ -114,7 +115,8 @@ export function exportedRoute(
     ...reflection(from, originatorId ?? originator, clusterList, rules),
     ...otcFor(bgp, rules),
   };
-  return { ...accepted, bgp: out };
+  const { stated: _stated, ...route } = accepted;
+  return { ...route, bgp: out };
 }
 
 /**
@@ -166,11 +168,12 @@ function nextHopOf(
       ...(rules.ownLinkLocal === undefined ? {} : { linkLocalNextHop: rules.ownLinkLocal }),
     };
   };
-  // Set by the policy: the operator's word.
-  if (bgp?.nextHop !== undefined && bgp.nextHop !== before.bgp?.nextHop) {
+  // BIRD: `next hop self` outranks what a filter has set.
+  if (applies(rules.nextHopSelf, from)) return self();
+  const stated = route.stated?.nextHop || bgp?.nextHop !== before.bgp?.nextHop;
+  if (bgp?.nextHop !== undefined && stated) {
     return { nextHop: bgp.nextHop };
   }
-  if (applies(rules.nextHopSelf, from)) return self();
   const keep = applies(rules.nextHopKeep, from);
   if (bgp?.nextHop !== undefined && learned) {
     const kept = {

@@ -218,10 +218,12 @@ export class BgpGroup implements ExportSink, PathSink {
       owner: this,
       table: channel.table,
       policy: needs.config.exportPolicy,
-      context: policyContextFor(first.protocol, channel.table),
+      context: { ...policyContextFor(first.protocol, channel.table), notesStated: true },
       sink: this,
       pathSink: needs.addPath ? this : undefined,
-      refuses: (attributes, source) => this.#refuses(attributes, source),
+      refuses: (attributes, source) =>
+        this.#isOwnOfLimited(source) || this.#refuses(attributes, source),
+      onLimit: (limit) => first.channel.exportLimitReached(limit),
       // Where the peer's words follow from the attributes alone, they are found while encoding.
       ...(rulesNeedSource(needs)
         ? {
@@ -234,6 +236,7 @@ export class BgpGroup implements ExportSink, PathSink {
       onFed: () => this.updates.endFeed(),
       trace: (event, net, attributes, source) => this.#trace(event, net, attributes, source),
     });
+    this.exporter.limit = needs.config.exportLimit;
     this.updates.beginFeed();
     this.exporter.start();
     engine.exporters.add(this.exporter);
@@ -327,6 +330,7 @@ export class BgpGroup implements ExportSink, PathSink {
     this.#rules = needs.rules;
     this.#rewrite = rewriteFor(needs.rules);
     this.#needs = needs;
+    this.exporter.limit = needs.config.exportLimit;
     this.exporter.replacePolicy(needs.config.exportPolicy, true);
     this.#engine.work.add(this.exporter);
   }
@@ -467,8 +471,16 @@ export class BgpGroup implements ExportSink, PathSink {
     return this.#owner.reflectorClients.has(source) ? SOURCE_CLASS.client : SOURCE_CLASS.internal;
   }
 
+  /** A peer with a limit is alone in its group, and its own routes do not count. */
+  #isOwnOfLimited(source: number): boolean {
+    if (!this.#needs.config.exportLimit) return false;
+    for (const { client } of this.memberships) if (client.channel.source === source) return true;
+    return false;
+  }
+
   /** Reflected routes carry their originator, so they are decided per source. */
   #memoClass(source: number): number {
+    if (this.#isOwnOfLimited(source)) return 4 + source;
     const from = this.#classOf(source);
     const reflected = from === SOURCE_CLASS.internal || from === SOURCE_CLASS.client;
     return reflected && this.#rules.peerType === 'internal' ? 4 + source : from;
@@ -565,7 +577,9 @@ function keyOf(channel: Channel, needs: GroupNeeds): string {
     channel.table.name,
     policy.kind === 'filter' ? `${policy.name} ${policy.text}` : policy.kind,
     // An export limit is counted per peer, so such a peer is a group of its own.
-    config.exportLimit ? channel.protocol.name : '',
+    ...(config.exportLimit
+      ? [channel.protocol.name, config.exportLimit.count, config.exportLimit.action]
+      : []),
     needs.as4,
     needs.maxMessageBytes,
     needs.extendedNextHop,

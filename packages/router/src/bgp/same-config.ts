@@ -104,8 +104,10 @@ export function sameExportOptions(a: BgpConfig, b: BgpConfig): boolean {
   );
 }
 
-export function sameNextHopOptions(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
+/** Options of a channel besides its policy that change only what is exported. */
+export function sameChannelExport(a: BgpChannelConfig, b: BgpChannelConfig): boolean {
   return (
+    sameValue(a.exportLimit, b.exportLimit) &&
     a.nextHopSelf === b.nextHopSelf &&
     a.nextHopKeep === b.nextHopKeep &&
     a.nextHopAddress === b.nextHopAddress

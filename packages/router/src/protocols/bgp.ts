@@ -37,7 +37,7 @@ import {
   sameBgpConfig,
   sameChannelSession,
   sameExportOptions,
-  sameNextHopOptions,
+  sameChannelExport,
 } from '../bgp/same-config.ts';
 import { HERE_WE_ARE, locatedConfig } from '../bgp/unnumbered.ts';
 import { SessionRoutes } from '../bgp/session-routes.ts';
@@ -172,7 +172,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       const policyChanged = !samePolicy(before.exportPolicy, after.exportPolicy);
       if (!family.channel.reconfigure(after, soft, next.debug)) return false;
       if (soft && policyChanged) continue;
-      if (policyChanged || rulesChanged || !sameNextHopOptions(before, after)) {
+      if (policyChanged || rulesChanged || !sameChannelExport(before, after)) {
         this.routes.exportChanged(family);
       }
       family.membership?.group.retrace();
