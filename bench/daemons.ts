@@ -16,6 +16,8 @@ export interface DaemonTask {
   readonly peers: readonly BenchPeer[];
   /** Best routes go to the kernel. */
   readonly kernel: boolean;
+  /** Definitions and `filter policy` in BIRD's language, and which way it applies. */
+  readonly policy?: { readonly text: string; readonly on: 'import' | 'export' } | undefined;
 }
 
 export interface Daemon {
@@ -58,7 +60,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
     {
       name: 'frr',
       available: existsSync('/usr/lib/frr/bgpd'),
-      fits: all,
+      fits: (task) => !task.policy,
       configure: frrConfig,
       command: frrCommand,
     },
@@ -66,7 +68,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
       name: 'gobgp',
       available: existsSync('/usr/bin/gobgpd'),
       // It needs zebra for the kernel.
-      fits: (task) => !task.kernel,
+      fits: (task) => !task.kernel && !task.policy,
       configure: gobgpConfig,
       command: (dir) =>
         `exec /usr/bin/gobgpd -f ${dir}/conf -l error --api-hosts 127.0.0.1:50051 --pprof-disable`,
@@ -74,7 +76,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
     {
       name: 'openbgpd',
       available: existsSync('/usr/sbin/bgpd') && existsSync('/usr/sbin/bgpctl'),
-      fits: (task) => !task.kernel && task.peers.length < 50,
+      fits: (task) => !task.kernel && !task.policy && task.peers.length < 50,
       configure: openbgpdConfig,
       command: (dir) => `exec /usr/sbin/bgpd -d -f ${dir}/conf`,
     },
@@ -91,6 +93,9 @@ function birdConfig(task: DaemonTask): string {
     `router id ${DUT.ipv4};`,
     'protocol device { }',
   ];
+  if (task.policy) lines.push(task.policy.text);
+  const rule = (way: 'import' | 'export'): string =>
+    task.policy?.on === way ? `${way} filter policy` : `${way} all`;
   if (task.kernel) lines.push(`protocol kernel { ${task.family} { import none; export all; }; }`);
   for (const peer of task.peers) {
     lines.push(
@@ -98,7 +103,7 @@ function birdConfig(task: DaemonTask): string {
       `  local ${ownAddress(task)} as ${DUT.as};`,
       `  neighbor ${peer.address} as ${peer.as};`,
       '  passive on;',
-      `  ${task.family} { import all; export all; };`,
+      `  ${task.family} { ${rule('import')}; ${rule('export')}; };`,
       '}',
     );
   }

@@ -68,10 +68,11 @@ async function main(): Promise<number> {
   for (let seed = firstSeed; seed < firstSeed + Number(options.runs); seed++) {
     for (const scenario of scenarios) {
       for (const daemon of daemons) {
-        const { family, kernel = false } = scenario;
+        const { family, kernel = false, policyOn: on } = scenario;
         const task = {
           family,
           kernel,
+          policy: on && { on, text: '' },
           peers: Array.from<never>({ length: scenario.generators + scenario.receivers }),
         };
         if (!daemon.available || !daemon.fits(task)) continue;

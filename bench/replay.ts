@@ -2,6 +2,8 @@
 // receiving costs nothing while it runs. Checks every prefix: announced by somebody, with the AS path
 // and ORIGIN of a peer that may have been chosen, communities untouched, a next hop that is usable.
 
+import { FIRST_POLICY_MED } from './policy.ts';
+import type { BenchPolicy } from './policy.ts';
 import { attributesOf } from './table.ts';
 import type { GroupAttributes, RouteSet } from './table.ts';
 import type { Session } from './session.ts';
@@ -14,8 +16,9 @@ export interface CheckOptions {
   readonly announcers: (group: number) => readonly number[];
   /** Acceptable next hops of a generator's route, as octets in hex. */
   readonly nextHops: (peer: number) => readonly string[];
-  /** Prefixes that the receiver must have; `undefined`: all. */
-  readonly expected?: (prefix: number) => boolean;
+  /** What the daemon does to routes; absent: it passes on all of them. */
+  readonly policy?: BenchPolicy | undefined;
+  readonly policyOn?: 'import' | 'export' | undefined;
 }
 
 export interface CheckResult {
@@ -36,7 +39,8 @@ const MAX_PROBLEMS = 5;
 export class Replay {
   readonly #session: Session;
   readonly #options: CheckOptions;
-  readonly #wanted: number;
+  /** Prefixes that the receiver must have. */
+  readonly wanted: number;
   /** Where the attributes of each prefix are in `#log`; 0: not held. */
   readonly #attributesAt: Float64Array;
   readonly #attributesEnd: Float64Array;
@@ -45,6 +49,7 @@ export class Replay {
   #at = 0;
   #held = 0;
   #unknown = 0;
+  #lastOffers = { group: -1, prefixClass: 0, offers: [] as readonly Offer[] };
 
   constructor(session: Session, options: CheckOptions) {
     this.#session = session;
@@ -52,9 +57,11 @@ export class Replay {
     const { count } = options.routes;
     this.#attributesAt = new Float64Array(count);
     this.#attributesEnd = new Float64Array(count);
-    let wanted = 0;
-    for (let i = 0; i < count; i++) if (options.expected?.(i) ?? true) wanted++;
-    this.#wanted = wanted;
+    let wanted = count;
+    if (options.policy) {
+      for (let i = 0; i < count; i++) if (this.#offers(i).length === 0) wanted--;
+    }
+    this.wanted = wanted;
   }
 
   /** Takes in what arrived since the last call. */
@@ -86,7 +93,7 @@ export class Replay {
       if (log[at + 18] !== 2 || !this.#update(at + 19, at + length)) continue;
       messages++;
       lastMs = times[this.#done + chunk]!;
-      if (this.#held === this.#wanted) fullMs ??= lastMs;
+      if (this.#held === this.wanted) fullMs ??= lastMs;
       if (this.#held === 0) emptyMs ??= lastMs;
     }
     this.#done = chunks.length;
@@ -95,23 +102,22 @@ export class Replay {
 
   /** Compares what is held with what was sent. */
   problems(): readonly string[] {
-    const { routes, expected } = this.#options;
+    const { routes } = this.#options;
     const problems: string[] = [];
     if (this.#unknown > 0) problems.push(`${this.#unknown} prefixes that nobody announced`);
-    const verdicts = new Map<number, string | undefined>();
+    let last = { at: 0, offers: [] as readonly Offer[], verdict: undefined as string | undefined };
     for (let i = 0; i < routes.count && problems.length < MAX_PROBLEMS; i++) {
       const at = this.#attributesAt[i]!;
-      const wanted = expected?.(i) ?? true;
+      const offers = this.#offers(i);
+      const wanted = offers.length > 0;
       if ((at !== 0) !== wanted)
         problems.push(`${this.#name(i)} ${wanted ? 'missing' : 'present'}`);
       if (at === 0 || !wanted) continue;
-      const group = routes.group[i]!;
       // Prefixes of one message belong to one group unless the daemon mixed them up.
-      const key = at * 2_000_000 + group;
-      if (!verdicts.has(key)) verdicts.set(key, this.#judge(at, this.#attributesEnd[i]!, group));
-      const verdict = verdicts.get(key);
-      if (verdict !== undefined) problems.push(`${this.#name(i)} ${verdict}`);
-      if (verdicts.size > 4096) verdicts.clear();
+      if (at !== last.at || offers !== last.offers) {
+        last = { at, offers, verdict: this.#judge(at, this.#attributesEnd[i]!, offers) };
+      }
+      if (last.verdict !== undefined) problems.push(`${this.#name(i)} ${last.verdict}`);
     }
     return problems;
   }
@@ -158,13 +164,28 @@ export class Replay {
     return count;
   }
 
-  #judge(from: number, to: number, group: number): string | undefined {
-    const { routes, dutAs, announcers, nextHops } = this.#options;
+  /** What the receiver may hold; the same list for prefixes of a group that are treated alike. */
+  #offers(prefix: number): readonly Offer[] {
+    const { routes, announcers, policy } = this.#options;
+    const group = routes.group[prefix]!;
+    const prefixClass = policy?.classOf(prefix) ?? 0;
+    const last = this.#lastOffers;
+    if (last.group === group && last.prefixClass === prefixClass) return last.offers;
+    const offers: Offer[] = [];
+    for (const peer of announcers(group)) {
+      const a = policy
+        ? policy.outcome(peer, group, prefixClass)
+        : attributesOf(routes, peer, group);
+      if (a) offers.push({ peer, a });
+    }
+    this.#lastOffers = { group, prefixClass, offers };
+    return offers;
+  }
+
+  #judge(from: number, to: number, offers: readonly Offer[]): string | undefined {
+    const { dutAs, nextHops, policy, policyOn } = this.#options;
+    const exportMed = policy !== undefined && policyOn === 'export';
     const got = readAttributes(this.#log, from, to);
-    const offers = announcers(group).map((peer) => ({
-      peer,
-      a: attributesOf(routes, peer, group),
-    }));
     const rank = (a: GroupAttributes): number => a.asPath.length * 4 + a.origin;
     const best = Math.min(...offers.map(({ a }) => rank(a)));
     const verdicts = offers.map(({ peer, a }) => {
@@ -172,9 +193,14 @@ export class Replay {
       if (got.asPath !== path.join(' ')) return `has the AS path ${got.asPath}`;
       if (rank(a) !== best) return `took a worse path, ${got.asPath}`;
       if (got.origin !== a.origin) return `has the ORIGIN ${got.origin}`;
-      if (got.communities !== a.communities.join(' ')) return `has communities ${got.communities}`;
-      if (got.largeCommunities !== a.largeCommunities.join(' '))
-        return 'has other large communities';
+      if (got.communities !== inOrder(a.communities, 1)) {
+        return `has communities ${got.communities}`;
+      }
+      if (got.largeCommunities !== inOrder(a.largeCommunities, 3)) {
+        return `has large communities ${got.largeCommunities}`;
+      }
+      // Of others' MEDs an external peer hears nothing.
+      if (exportMed && got.med !== medOf(a)) return `has the MED ${got.med}`;
       if (!nextHops(peer).includes(got.nextHop)) return `has the next hop ${got.nextHop}`;
       return undefined;
     });
@@ -188,9 +214,21 @@ export class Replay {
   }
 }
 
+/** What a peer's announcement looks like behind the policy. */
+interface Offer {
+  readonly peer: number;
+  readonly a: GroupAttributes;
+}
+
+/** A MED that the export policy set; only that goes to an external peer. */
+function medOf({ med }: GroupAttributes): number | undefined {
+  return med !== undefined && med >= FIRST_POLICY_MED ? med : undefined;
+}
+
 interface ReadAttributes {
   asPath: string;
   origin: number;
+  med: number | undefined;
   nextHop: string;
   communities: string;
   largeCommunities: string;
@@ -200,16 +238,18 @@ function readAttributes(b: Uint8Array, from: number, to: number): ReadAttributes
   const read: ReadAttributes = {
     asPath: '',
     origin: -1,
+    med: undefined,
     nextHop: '',
     communities: '',
     largeCommunities: '',
   };
   for (const { type, value, valueEnd } of walkAttributes(b, from, to)) {
     if (type === 1) read.origin = b[value]!;
-    else if (type === 2) read.asPath = words(b, value + 2, valueEnd);
+    else if (type === 2) read.asPath = wordsOf(b, value + 2, valueEnd).join(' ');
     else if (type === 3) read.nextHop = hexOf(b, value, valueEnd);
-    else if (type === 8) read.communities = words(b, value, valueEnd);
-    else if (type === 32) read.largeCommunities = words(b, value, valueEnd);
+    else if (type === 4) read.med = wordsOf(b, value, valueEnd)[0];
+    else if (type === 8) read.communities = inOrder(wordsOf(b, value, valueEnd), 1);
+    else if (type === 32) read.largeCommunities = inOrder(wordsOf(b, value, valueEnd), 3);
     else if (type === 14) read.nextHop = hexOf(b, value + 4, value + 20);
   }
   return read;
@@ -229,12 +269,20 @@ function* walkAttributes(
   }
 }
 
-function words(b: Uint8Array, from: number, to: number): string {
+function wordsOf(b: Uint8Array, from: number, to: number): number[] {
   const list: number[] = [];
   for (let at = from; at + 4 <= to; at += 4) {
     list.push(((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0);
   }
-  return list.join(' ');
+  return list;
+}
+
+/** Communities as text; the order says nothing, and some speakers sort. */
+function inOrder(words: readonly number[], width: number): string {
+  const elements = Array.from({ length: words.length / width }, (_, i) =>
+    words.slice(i * width, (i + 1) * width).join(':'),
+  );
+  return elements.sort().join(' ');
 }
 
 /** Octets as text, to compare next hops by. */

@@ -68,18 +68,6 @@ export async function runOnce(
   const dir = mkdtempSync(join(tmpdir(), 'rookery-bench-'));
   const children: ChildProcess[] = [];
   try {
-    const task: DaemonTask = {
-      family,
-      kernel: scenario.kernel ?? false,
-      peers: [
-        ...receivers.map((address, i) => ({ name: `receiver${i}`, address, as: RECEIVER_AS + i })),
-        ...generators.map((address, i) => ({
-          name: `generator${i}`,
-          address,
-          as: FIRST_GENERATOR_AS + i,
-        })),
-      ],
-    };
     const setup = (role: SideSetup['role']): SideSetup => ({
       role,
       table: {
@@ -97,11 +85,26 @@ export async function runOnce(
               .map((address, i) => ({ address, as: RECEIVER_AS + i })),
       generators,
       disjoint: scenario.disjoint ?? false,
+      policyOn: scenario.policyOn,
     });
     const [source, sink] = await Promise.all([
       openSide(bed.tester, setup('generator'), children),
       openSide(bed.tester, setup('receiver'), children),
     ]);
+    const { policyOn: on } = scenario;
+    const task: DaemonTask = {
+      family,
+      kernel: scenario.kernel ?? false,
+      peers: [
+        ...receivers.map((address, i) => ({ name: `receiver${i}`, address, as: RECEIVER_AS + i })),
+        ...generators.map((address, i) => ({
+          name: `generator${i}`,
+          address,
+          as: FIRST_GENERATOR_AS + i,
+        })),
+      ],
+      policy: on && { on, text: sink.ready.policyText as string },
+    };
     const startMs = startDaemon(daemon, task, bed, dir, children);
     const run = { bed, scenario, source, sink, figures, problems, limitMs };
     const alive = setInterval(() => {
@@ -168,7 +171,7 @@ async function load(run: Run): Promise<void> {
   figures.toolCpuStartSec = (await cpuOf(source)) + (await cpuOf(sink));
   const toolBefore = figures.toolCpuStartSec;
   const kernelBase = scenario.kernel ? kernelPrefixes(bed.pids()[0]!) : 0;
-  const receiving = expectAll(run, sink, 'announced', scenario.prefixes);
+  const receiving = expectAll(run, sink, 'announced', wantedOf(sink));
   // Each generator hears of what the others announce.
   const share = Math.floor(scenario.prefixes / scenario.generators);
   const hearing = scenario.disjoint
@@ -190,7 +193,7 @@ async function load(run: Run): Promise<void> {
   problems.push(...(checked.problems as string[]));
   if (checked.doneMs !== undefined) {
     figures.loadSec = ((checked.doneMs as number) - startMs) / 1000;
-  } else problems.push(`a receiver holds ${String(checked.held)} of ${scenario.prefixes} prefixes`);
+  } else problems.push(`a receiver holds ${String(checked.held)} of ${wantedOf(sink)} prefixes`);
   figures.convergedSec = ((checked.lastMs as number) - startMs) / 1000;
   figures.messages = checked.messages as number;
   if (heard?.reachedMs !== undefined) {
@@ -237,7 +240,7 @@ async function churn(run: Run, rounds: number): Promise<void> {
 async function withdraw(run: Run): Promise<void> {
   const { bed, scenario, source, sink, figures, problems } = run;
   const before = figuresOf(bed.pids());
-  const waiting = expectAll(run, sink, 'withdrawn', scenario.prefixes);
+  const waiting = expectAll(run, sink, 'withdrawn', wantedOf(sink));
   const sent = await source.ask({ command: 'withdraw' }, run.limitMs);
   const startMs = sent.startMs as number;
   if (scenario.kernel) await followKernel(run, 2, startMs, 'kernelEmptySec');
@@ -287,6 +290,8 @@ function expectAll(
 
 /** One process of the load tool. */
 export interface Side {
+  /** What it said when it was ready. */
+  readonly ready: SideAnswer;
   ask(command: SideCommand, limitMs?: number): Promise<SideAnswer>;
 }
 
@@ -311,24 +316,26 @@ export async function openSide(
   end.catch(() => undefined);
   child.on('exit', () => ended!());
   child.on('message', (answer: SideAnswer) => waiting.get(answer.command)?.(answer));
-  const side: Side = {
-    ask: (command, limitMs = 20_000) => {
-      const answer = new Promise<SideAnswer>((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(new Error(`no answer to "${command.command}" in ${limitMs} ms`)),
-          limitMs,
-        );
-        waiting.set(command.command, (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        });
+  const ask: Side['ask'] = (command, limitMs = 20_000) => {
+    const answer = new Promise<SideAnswer>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`no answer to "${command.command}" in ${limitMs} ms`)),
+        limitMs,
+      );
+      waiting.set(command.command, (value) => {
+        clearTimeout(timer);
+        resolve(value);
       });
-      if (child.connected) child.send(command);
-      return Promise.race([answer, end]);
-    },
+    });
+    if (child.connected) child.send(command);
+    return Promise.race([answer, end]);
   };
-  await side.ask({ command: 'setup', setup }, 60_000);
-  return side;
+  return { ask, ready: await ask({ command: 'setup', setup }, 60_000) };
+}
+
+/** Prefixes that a receiver has to hold in the end. */
+function wantedOf(sink: Side): number {
+  return sink.ready.wanted as number;
 }
 
 function startDaemon(

@@ -12,6 +12,8 @@ export interface Scenario {
   /** Generators share the table out; else each announces all of it. */
   readonly disjoint?: boolean;
   readonly kernel?: boolean;
+  /** The daemon runs the fifty terms of `policy.ts` on what it imports, or on what it exports. */
+  readonly policyOn?: 'import' | 'export';
   readonly churnRounds?: number;
   readonly withdraw?: boolean;
   /** One more receiver connects when the table is there. */
@@ -101,6 +103,28 @@ export const SCENARIOS: readonly Scenario[] = [
     kernel: true,
     withdraw: true,
     targets: [{ figure: 'kernelSec', peer: 'bird', ratio: 0.4 }],
+  },
+  {
+    ...base,
+    name: 'policy',
+    what: '1,000,000 prefixes through an import policy of 50 terms',
+    prefixes: 1_000_000,
+    policyOn: 'import',
+    targets: [
+      { figure: 'loadSec', peer: 'bird', ratio: 0.3 },
+      { figure: 'loadCpuSec', peer: 'bird', ratio: 0.3 },
+    ],
+  },
+  {
+    ...base,
+    name: 'policy-out',
+    what: '1,000,000 prefixes through an export policy of 50 terms',
+    prefixes: 1_000_000,
+    policyOn: 'export',
+    targets: [
+      { figure: 'loadSec', peer: 'bird', ratio: 0.3 },
+      { figure: 'loadCpuSec', peer: 'bird', ratio: 0.3 },
+    ],
   },
   {
     ...base,

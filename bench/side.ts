@@ -3,6 +3,8 @@
 // takes part in what is measured.
 
 import net from 'node:net';
+import { createPolicy } from './policy.ts';
+import type { BenchPolicy } from './policy.ts';
 import { Replay, hexOf } from './replay.ts';
 import type { CheckOptions } from './replay.ts';
 import { Session, nowMs } from './session.ts';
@@ -19,6 +21,8 @@ export interface SideSetup {
   readonly generators: readonly string[];
   /** Generators share the table out among them; else each announces all of it. */
   readonly disjoint: boolean;
+  /** Where the daemon runs the policy of `policy.ts`, made for this table. */
+  readonly policyOn?: 'import' | 'export' | undefined;
   /** Self-test: wait for the generator's connections instead of dialling a daemon. */
   readonly serve?: boolean;
 }
@@ -50,6 +54,7 @@ export const CHURN_PREFIXES = 10;
 
 let setup: SideSetup;
 let routes: RouteSet;
+let policy: BenchPolicy | undefined;
 let sessions: Session[] = [];
 let replays: Replay[] = [];
 let streams: Uint8Array[] = [];
@@ -89,8 +94,11 @@ async function perform(message: SideCommand): Promise<object> {
 function prepare(next: SideSetup): object {
   setup = next;
   routes = createRouteSet(setup.table);
+  if (setup.policyOn && setup.role === 'receiver') policy = createPolicy(routes);
   for (const { address, as } of setup.sessions) addSession(address, as);
-  if (setup.role === 'receiver') return { groups: routes.starts.length - 1 };
+  if (setup.role === 'receiver') {
+    return { wanted: replays[0]!.wanted, policyText: policy?.text };
+  }
   streams = setup.sessions.map(({ address }, peer) => {
     const [from, to] = groupsOf(peer);
     return encodeTable(routes, peer, addressBytes(address), from, to);
@@ -227,6 +235,8 @@ function checkOptions(): CheckOptions {
   return {
     routes,
     dutAs: setup.serve ? undefined : setup.dut.as,
+    policy,
+    policyOn: setup.policyOn,
     announcers: (group) => announcersOf(group),
     // A route to a neighbor on the same network may keep its next hop (RFC 4271 §5.1.3).
     nextHops: (peer) => [generators[peer]!, own],
