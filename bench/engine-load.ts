@@ -5,6 +5,7 @@
 import { parseConfig } from '@rookery/bird';
 import { Router } from '@rookery/router';
 import type { Fact, InterfaceFact, Order } from '@rookery/router';
+import type { DaemonTask } from './daemons.ts';
 import { DUT, generatorAddress, receiverAddress } from './network.ts';
 import { KEEPALIVE, addressBytes, encodeOpen } from './stream.ts';
 import { FIRST_GENERATOR_AS } from './table.ts';
@@ -26,6 +27,13 @@ export interface EngineCounts {
   turns: number;
 }
 
+export interface EngineLoadOptions {
+  readonly kernel?: boolean;
+  /** This many receivers, the last ones, do not connect before `open` is called for them. */
+  readonly late?: number;
+  readonly policy?: DaemonTask['policy'];
+}
+
 /** A router with sessions up; feed it with `receive` and `settle`. */
 export class EngineLoad {
   readonly router: Router;
@@ -38,14 +46,13 @@ export class EngineLoad {
 
   readonly #peers: readonly { readonly address: string; readonly as: number }[];
 
-  /** `late`: this many receivers, the last ones, do not connect before `open` is called for them. */
   constructor(
     family: 'ipv4' | 'ipv6',
     generators: number,
     receivers: number,
-    options: { readonly kernel?: boolean; readonly late?: number } = {},
+    options: EngineLoadOptions = {},
   ) {
-    const { kernel = false, late = 0 } = options;
+    const { kernel = false, late = 0, policy } = options;
     this.family = family;
     const peers = [
       ...list(receivers, (i) => ({ address: receiverAddress(family, i), as: RECEIVER_AS + i })),
@@ -56,14 +63,17 @@ export class EngineLoad {
     ];
     this.#peers = peers;
     const own = DUT[family];
+    const rule = (way: 'import' | 'export'): string =>
+      policy?.on === way ? `${way} filter policy` : `${way} all`;
     const text = [
       `router id ${DUT.ipv4};`,
       'protocol device { }',
+      policy?.text ?? '',
       ...(kernel ? [`protocol kernel { scan time 86400; ${family} { export all; }; }`] : []),
       ...peers.map(
         ({ address, as }, i) =>
           `protocol bgp p${i} { local ${own} as ${DUT.as}; neighbor ${address} as ${as}; ` +
-          `passive on; ${family} { import all; export all; }; }`,
+          `passive on; ${family} { ${rule('import')}; ${rule('export')}; }; }`,
       ),
     ].join('\n');
     const parsed = parseConfig('bench.conf', {

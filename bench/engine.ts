@@ -3,18 +3,21 @@
 
 import { EngineLoad, generatorNextHop } from './engine-load.ts';
 import { encodeAnnouncements, encodeTable, encodeWithdrawals } from './stream.ts';
+import { createPolicy } from './policy.ts';
 import { createRouteSet } from './table.ts';
 
 const [prefixes = 1_000_000, receivers = 1, generators = 1, kernel = 0, v6 = 0] = process.argv
-  .slice(2)
+  .slice(2, 7)
   .map(Number);
+const on = process.argv[7] as 'import' | 'export' | undefined;
 const family = v6 ? 'ipv6' : 'ipv4';
 const routes = createRouteSet({ family, count: prefixes, seed: 1 });
 const streams = Array.from({ length: generators }, (_, i) =>
   encodeTable(routes, i, generatorNextHop(family, i)),
 );
 const withdrawals = encodeWithdrawals(routes, routes.lengths.keys());
-const load = new EngineLoad(family, generators, receivers, { kernel: kernel > 0 });
+const policy = on && { on, text: createPolicy(routes).text };
+const load = new EngineLoad(family, generators, receivers, { kernel: kernel > 0, policy });
 globalThis.gc?.();
 const before = process.memoryUsage();
 measure('load', () => {

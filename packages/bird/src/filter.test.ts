@@ -298,9 +298,11 @@ test('endless recursion rejects one route, not the daemon', () => {
 test('reads says what a verdict depends on', () => {
   const cases: readonly (readonly [string, { net: boolean; protocol: boolean }])[] = [
     ['where bgp_path.len < 5', { net: false, protocol: false }],
-    ['where net ~ NETS', { net: true, protocol: false }],
+    ['where net ~ NETS', { net: false, protocol: false }],
+    ['where net.ip = 10.0.0.1', { net: true, protocol: false }],
+    ['where net.len > bgp_path.len', { net: true, protocol: false }],
     ['where proto = "x"', { net: false, protocol: true }],
-    ['filter named', { net: true, protocol: false }],
+    ['filter named', { net: false, protocol: false }],
     ['filter { quiet(1); accept; }', { net: false, protocol: false }],
     // A remembered verdict would not print, and would miss changes of the ROA table.
     ['filter { print "x"; accept; }', { net: true, protocol: false }],
@@ -310,6 +312,46 @@ test('reads says what a verdict depends on', () => {
     const result = parseFilterText(text, scope);
     assert.ok(result.ok && result.policy.kind === 'filter', text);
     assert.deepEqual(result.policy.filter.reads, reads, text);
+  }
+});
+
+test('a filter that tests the prefix against constants only tells classes of prefixes', () => {
+  const classes = (text: string, nets: string): readonly number[] => {
+    const result = parseFilterText(text, scope);
+    assert.ok(result.ok && result.policy.kind === 'filter', text);
+    const { classOf } = result.policy.filter;
+    return nets.split(' ').map((net) => classOf?.(cursor(net)) ?? -1);
+  };
+  const nets = '10.0.0.0/8 10.1.0.0/16 10.1.1.0/25 20.0.0.0/8 2001:db8::/32';
+  assert.deepEqual(classes('where bgp_path.len < 5', nets), [-1, -1, -1, -1, -1]);
+  assert.deepEqual(classes('where net ~ [10.0.0.0/8+]', nets), [1, 1, 1, 0, 0]);
+  assert.deepEqual(classes('where net !~ 10.1.0.0/16', nets), [0, 1, 1, 0, 0]);
+  assert.deepEqual(classes('where net = 10.0.0.0/8', nets), [1, 0, 0, 0, 0]);
+  assert.deepEqual(classes('where net.len > 24', nets), [0, 0, 1, 0, 1]);
+  assert.deepEqual(classes('where net.len <= 16', nets), [1, 1, 0, 1, 0]);
+  assert.equal(new Set(classes('where net.len < 16 || net ~ [10.0.0.0/8+]', nets)).size, 4);
+});
+
+test('tests on the prefix decide as they say', () => {
+  const accepts = (condition: string, net: string): boolean =>
+    run(`if ${condition} then accept; reject;`, ROUTE, net).route !== undefined;
+  const cases: readonly (readonly [string, string, boolean])[] = [
+    ['net ~ [10.0.0.0/8{16,24}]', '10.1.0.0/16', true],
+    ['net !~ [10.0.0.0/8{16,24}]', '10.1.0.0/16', false],
+    ['net ~ 10.0.0.0/8', '10.1.0.0/16', true],
+    ['net ~ 10.1.0.0/16', '10.0.0.0/8', false],
+    ['net = 10.1.0.0/16', '10.1.0.0/16', true],
+    ['net != 10.1.0.0/16', '10.1.0.0/16', false],
+    ['net = 10.1.0.0/16', '10.1.0.0/17', false],
+    ['net.len > 16', '10.1.0.0/16', false],
+    ['net.len >= 16', '10.1.0.0/16', true],
+    ['net.len < 17', '10.1.0.0/16', true],
+    ['net.len <= 15', '10.1.0.0/16', false],
+    ['net.len = 16', '10.1.0.0/16', true],
+    ['net.len != 16', '10.1.0.0/16', false],
+  ];
+  for (const [condition, net, wanted] of cases) {
+    assert.equal(accepts(condition, net), wanted, `${condition} of ${net}`);
   }
 });
 

@@ -1,44 +1,76 @@
-// A verdict per attributes number: what an export filter that does not look at the prefix made of
-// these attributes, decided once. Neither key nor outcome is kept alive by the memo; births tell when
-// a number has been reused, and then the verdict is simply unknown again.
+// Outcomes of a policy per attributes number and class of prefixes: what a filter made of these
+// attributes is decided once. Neither key nor outcome is kept alive by the memo; births tell when a
+// number has been reused, and then the outcome is simply unknown again. One row per place: what
+// collides is decided anew. Grows with what is alive, not with what has ever been.
 
 import type { AttributeStore } from './attribute-store.ts';
-import { growInt32, growUint32, nextCapacity } from './columns.ts';
+
+/** Words of a row: attributes number, its birth, class of the prefix, outcome, its birth. */
+const ROW = 5;
+const MIN_ROWS = 64;
+const MAX_ROWS = 2 ** 18;
 
 export class AttributeMemo {
   readonly #attributes: AttributeStore;
-  #births = new Uint32Array(64);
-  #outcomes = new Int32Array(64);
-  #outcomeBirths = new Uint32Array(64);
+  #rows = new Uint32Array(MIN_ROWS * ROW);
+  #mask = MIN_ROWS - 1;
+  #used = 0;
 
   constructor(attributes: AttributeStore) {
     this.#attributes = attributes;
   }
 
   /** The remembered outcome: an attributes number, 0 for "rejected", -1 when unknown. */
-  get(n: number): number {
-    if (n >= this.#births.length || this.#births[n] === 0) return -1;
-    if (this.#births[n] !== this.#attributes.birthOf(n)) return -1;
-    const outcome = this.#outcomes[n]!;
+  get(n: number, netClass: number): number {
+    const rows = this.#rows;
+    const row = this.#rowOf(n, netClass);
+    if (rows[row] !== n || rows[row + 2] !== netClass) return -1;
+    if (rows[row + 1] !== this.#attributes.birthOf(n)) return -1;
+    const outcome = rows[row + 3]!;
     if (outcome === 0) return 0;
-    return this.#outcomeBirths[n] === this.#attributes.birthOf(outcome) ? outcome : -1;
+    return rows[row + 4] === this.#attributes.birthOf(outcome) ? outcome : -1;
   }
 
   /** Remembers `outcome` (0: rejected) for the live number `n`. */
-  set(n: number, outcome: number): void {
-    if (n >= this.#births.length) {
-      const capacity = nextCapacity(this.#births.length, n + 1);
-      this.#births = growUint32(this.#births, capacity);
-      this.#outcomes = growInt32(this.#outcomes, capacity);
-      this.#outcomeBirths = growUint32(this.#outcomeBirths, capacity);
-    }
-    this.#births[n] = this.#attributes.birthOf(n);
-    this.#outcomes[n] = outcome;
-    this.#outcomeBirths[n] = outcome === 0 ? 0 : this.#attributes.birthOf(outcome);
+  set(n: number, netClass: number, outcome: number): void {
+    if (this.#used * 2 > this.#mask && this.#mask < MAX_ROWS - 1) this.#resize();
+    const rows = this.#rows;
+    const row = this.#rowOf(n, netClass);
+    if (rows[row] === 0) this.#used++;
+    rows[row] = n;
+    rows[row + 1] = this.#attributes.birthOf(n);
+    rows[row + 2] = netClass;
+    rows[row + 3] = outcome;
+    rows[row + 4] = outcome === 0 ? 0 : this.#attributes.birthOf(outcome);
   }
 
   /** Forgets everything, as after a change of the filter. */
   clear(): void {
-    this.#births.fill(0);
+    this.#rows.fill(0);
+    this.#used = 0;
+  }
+
+  #rowOf(n: number, netClass: number): number {
+    return ((n ^ Math.imul(netClass, 0x9e3779b1)) & this.#mask) * ROW;
+  }
+
+  /** Makes room for four times what is alive. */
+  #resize(): void {
+    const old = this.#rows;
+    const isLive = (row: number): boolean =>
+      old[row] !== 0 && old[row + 1] === this.#attributes.birthOf(old[row]!);
+    let live = 0;
+    for (let row = 0; row < old.length; row += ROW) if (isLive(row)) live++;
+    let count = MIN_ROWS;
+    while (count < live * 4 && count < MAX_ROWS) count *= 2;
+    this.#rows = new Uint32Array(count * ROW);
+    this.#mask = count - 1;
+    this.#used = 0;
+    for (let row = 0; row < old.length; row += ROW) {
+      if (!isLive(row)) continue;
+      const at = this.#rowOf(old[row]!, old[row + 2]!);
+      if (this.#rows[at] === 0) this.#used++;
+      this.#rows.set(old.subarray(row, row + ROW), at);
+    }
   }
 }

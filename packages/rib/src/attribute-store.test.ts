@@ -203,18 +203,42 @@ describe('AttributeMemo', () => {
     const store = new AttributeStore();
     const memo = new AttributeMemo(store);
     const [a, b] = [store.intern(PLAIN), store.intern({ ...PLAIN, preference: 1 })];
-    assert.equal(memo.get(a), -1);
-    memo.set(a, b);
-    memo.set(b, 0);
-    assert.deepEqual([memo.get(a), memo.get(b)], [b, 0]);
+    assert.equal(memo.get(a, 0), -1);
+    memo.set(a, 0, b);
+    memo.set(b, 0, 0);
+    assert.deepEqual([memo.get(a, 0), memo.get(b, 0)], [b, 0]);
     store.release(b);
-    assert.equal(memo.get(a), -1);
+    assert.equal(memo.get(a, 0), -1);
     assert.equal(store.intern({ ...PLAIN, preference: 2 }), b);
-    assert.deepEqual([memo.get(a), memo.get(b)], [-1, -1]);
-    memo.set(a, a);
+    assert.deepEqual([memo.get(a, 0), memo.get(b, 0)], [-1, -1]);
+    memo.set(a, 0, a);
     memo.clear();
-    assert.equal(memo.get(a), -1);
-    assert.equal(memo.get(4000), -1);
+    assert.equal(memo.get(a, 0), -1);
+    assert.equal(memo.get(4000, 0), -1);
+  });
+
+  test('tells classes of prefixes apart, and never gives a wrong outcome', () => {
+    const store = new AttributeStore();
+    const memo = new AttributeMemo(store);
+    const numbers = Array.from({ length: 3000 }, (_, i) =>
+      store.intern({ ...PLAIN, preference: i }),
+    );
+    const outcome = (i: number, netClass: number): number =>
+      (i + netClass) % 5 === 0 ? 0 : numbers[(i + netClass) % numbers.length]!;
+    let known = 0;
+    for (const [i, n] of numbers.entries()) {
+      for (const netClass of [0, 1, 7]) memo.set(n, netClass, outcome(i, netClass));
+    }
+    for (const [i, n] of numbers.entries()) {
+      for (const netClass of [0, 1, 7]) {
+        const found = memo.get(n, netClass);
+        if (found < 0) continue;
+        assert.equal(found, outcome(i, netClass));
+        known++;
+      }
+      assert.equal(memo.get(n, 2), -1);
+    }
+    assert.ok(known > numbers.length * 2, `${known} of ${numbers.length * 3} outcomes are known`);
   });
 });
 

@@ -1,7 +1,7 @@
 // The seam between the routing engine and whatever language its policy is written in. The engine
 // knows only this contract; `packages/bird` compiles BIRD's filter language to it, `packages/metallb`
-// builds it directly. `reads` is what a dataflow pass found, so that the engine can cache a verdict
-// per attributes number when the filter does not look at the prefix.
+// builds it directly. `reads` and `classOf` are what a dataflow pass found, so that the engine can
+// cache a verdict per attributes number, or per attributes number and class of prefixes.
 
 import type { Family } from '@rookery/net';
 import type { RouteAttributes } from './route.ts';
@@ -36,8 +36,13 @@ export interface FilterEnvironment {
 }
 
 export interface CompiledFilter {
-  /** What the outcome depends on besides the attributes. */
+  /** What the outcome depends on besides the attributes and the class of the prefix. */
   readonly reads: { readonly net: boolean; readonly protocol: boolean };
+  /**
+   * A number from 0, equal for prefixes that the filter cannot tell apart. Absent: it looks at none,
+   * or (`reads.net`) at more than a class can say.
+   */
+  readonly classOf?: ((net: NetCursor) => number) | undefined;
   /**
    * `undefined` rejects; otherwise the attributes to keep (the same object when nothing changed).
    * Total: a run-time error calls `env.fail` and rejects, it never throws.

@@ -196,12 +196,13 @@ export class Channel {
 
   /**
    * `importRoute` for nets[0, count), routes with equal attributes, each with its path id. Where the
-   * policy looks at attributes alone it is asked once for all of them.
+   * policy cannot tell the prefixes apart it is asked once for all of them.
    */
   importRoutes(nets: Int32Array, pathIds: Int32Array, count: number, attributes: number): void {
     const { imported, config } = this;
     const { importLimit, receiveLimit, importKeepFiltered } = config;
-    if (!this.#runner.ignoresNet || importLimit || receiveLimit || this.#isTraced) {
+    const alike = this.#runner.treatsAlike(nets, count);
+    if (!alike || importLimit || receiveLimit || this.#isTraced) {
       for (let i = 0; i < count; i++) this.importRoute(nets[i]!, attributes, pathIds[i]!);
       return;
     }

@@ -98,7 +98,7 @@ export class Exporter implements Task {
   readonly #batch = new Int32Array(BATCH);
   /** Whether the last outcome of `#judge` came with a reference. */
   #owned = false;
-  /** Final outcomes per attributes number, one memo per class of sources. */
+  /** Final outcomes one memo per class of sources. */
   #memos: AttributeMemo[] = [];
   #log: ChangeLog;
   #cursor: ChangeCursor | undefined;
@@ -224,7 +224,8 @@ export class Exporter implements Task {
       return;
     }
     // Routes with equal attributes come in runs: an outcome that is a route serves all of its run.
-    const serves = merge === undefined && this.#runner.ignoresNet && !this.traced;
+    const serves = merge === undefined && !this.traced;
+    let netClass = -1;
     let before = 0;
     let source = 0;
     let outcome = 0;
@@ -240,8 +241,11 @@ export class Exporter implements Task {
       const from = rib.sourceOf(path);
       this.counters.updatesReceived++;
       this.receivedFrom[from] = (this.receivedFrom[from] ?? 0) + 1;
-      if (outcome === 0 || !serves || attributes !== before || from !== source) {
+      const ofClass = this.#runner.classOf(net);
+      const same = ofClass === netClass && ofClass >= 0 && attributes === before && from === source;
+      if (outcome === 0 || !serves || !same) {
         if (owned) store.release(outcome);
+        netClass = ofClass;
         before = attributes;
         source = from;
         outcome = this.#judge(net, path, before, source);
@@ -255,8 +259,9 @@ export class Exporter implements Task {
   /** What the sink is to have instead of a best path, 0 for nothing; with a reference if `#owned`. */
   #judge(net: number, path: number, before: number, source: number): number {
     this.#owned = false;
-    const memo = this.#memoFor(source);
-    const known = memo ? memo.get(before) : -1;
+    const netClass = this.#runner.classOf(net);
+    const memo = netClass < 0 ? undefined : this.#memoFor(source);
+    const known = memo ? memo.get(before, netClass) : -1;
     if (known > 0) return known;
     const { merge, refuses, transform } = this.#options;
     if (refuses?.(before, source)) return this.#refuse('rejected by protocol', net, before, source);
@@ -267,7 +272,7 @@ export class Exporter implements Task {
     if (merged !== 0) outcome = this.#replace(outcome, merged);
     if (transform) outcome = this.#replace(outcome, transform(outcome, before, source));
     if (outcome === 0) return this.#refuse('rejected by protocol', net, before, source);
-    memo?.set(before, outcome);
+    memo?.set(before, netClass, outcome);
     return outcome;
   }
 
@@ -335,11 +340,10 @@ export class Exporter implements Task {
     }
   }
 
-  /** The memo for routes of this source; none when the outcome depends on the prefix too. */
+  /** The memo for routes of this source; none when the outcome depends on other routes. */
   #memoFor(source: number): AttributeMemo | undefined {
     const { merge, sourceClass } = this.#options;
     if (!sourceClass || merge !== undefined) return undefined;
-    if (!this.#runner.ignoresNet) return undefined;
     const index = sourceClass(source);
     let memo = this.#memos[index];
     if (!memo) {

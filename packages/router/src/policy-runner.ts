@@ -1,6 +1,6 @@
-// Runs one policy over routes of one table and remembers verdicts: a filter that does not look at
-// the prefix is asked once per attributes number. Attributes go in and out as numbers; an outcome
-// that the policy made is handed over with a reference when `owned` says so.
+// Runs one policy over routes of one table and remembers verdicts: a filter is asked once per
+// attributes number and class of prefixes that it cannot tell apart. Attributes go in and out as
+// numbers; an outcome that the policy made is handed over with a reference when `owned` says so.
 
 import { AttributeMemo } from '@rookery/rib';
 import type {
@@ -42,16 +42,34 @@ export class PolicyRunner {
     };
   }
 
-  /** True when routes with equal attributes have equal outcomes, whatever their prefix and source. */
-  get ignoresNet(): boolean {
-    const { policy } = this;
-    return policy.kind !== 'filter' || !(policy.filter.reads.net || policy.filter.reads.protocol);
-  }
-
   /** Takes another policy and forgets the verdicts of the old one. */
   replace(policy: Policy): void {
     this.policy = policy;
     this.#memo.clear();
+  }
+
+  /**
+   * Equal for prefixes that the policy cannot tell apart; -1 when its outcome depends on more than
+   * attributes and prefix class.
+   */
+  classOf(net: number): number {
+    const { policy } = this;
+    if (policy.kind !== 'filter') return 0;
+    const { reads, classOf } = policy.filter;
+    if (reads.net || reads.protocol) return -1;
+    if (!classOf) return 0;
+    this.#context.prefixes.moveCursor(this.#cursor, net);
+    return classOf(this.#cursor);
+  }
+
+  /** True when the policy cannot tell any of nets[0, count) from another. */
+  treatsAlike(nets: Int32Array, count: number): boolean {
+    const { policy } = this;
+    if (policy.kind !== 'filter') return true;
+    const netClass = this.classOf(nets[0]!);
+    if (netClass < 0 || !policy.filter.classOf) return netClass >= 0;
+    for (let i = 1; i < count; i++) if (this.classOf(nets[i]!) !== netClass) return false;
+    return true;
   }
 
   /** The attributes to keep, 0 when rejected. `protocol` names the source of the route. */
@@ -60,9 +78,9 @@ export class PolicyRunner {
     const { policy } = this;
     if (policy.kind === 'all') return attributes;
     if (policy.kind === 'none') return 0;
-    const memorable = this.ignoresNet;
-    if (memorable) {
-      const known = this.#memo.get(attributes);
+    const netClass = this.classOf(net);
+    if (netClass >= 0) {
+      const known = this.#memo.get(attributes, netClass);
       if (known >= 0) return known;
     }
     const { attributes: store, prefixes } = this.#context;
@@ -76,7 +94,7 @@ export class PolicyRunner {
       outcome = store.intern(after);
       this.owned = true;
     }
-    if (memorable) this.#memo.set(attributes, outcome);
+    if (netClass >= 0) this.#memo.set(attributes, netClass, outcome);
     return outcome;
   }
 }

@@ -78,8 +78,11 @@ function foreign(type: Type, word: string): [string, AttributeSpec] {
   ];
 }
 
+/** How the prefix of the route is read. */
+export const NET_READ = 'S.net';
+
 export const ATTRIBUTES: ReadonlyMap<string, AttributeSpec> = new Map<string, AttributeSpec>([
-  ['net', { type: 'prefix', read: 'S.net', void: false, reads: 'net', op: 'RTA_SET' }],
+  ['net', { type: 'prefix', read: NET_READ, void: false, reads: 'net', op: 'RTA_SET' }],
   [
     'proto',
     { type: 'string', read: 'S.env.protocol', void: false, reads: 'protocol', op: 'RTA_SET' },

@@ -17,6 +17,8 @@ import { emitBlock } from './emit-statement.ts';
 import { emitTerm } from './emit-term.ts';
 import { demand } from './operand.ts';
 import { LIBRARY } from './library.ts';
+import { NetClasses } from './net-classes.ts';
+import type { NetTest } from './net-classes.ts';
 import { EXIT, FilterError, Run } from './run.ts';
 import type { PrefixValue, Type } from './types.ts';
 import { Unit } from './unit.ts';
@@ -29,6 +31,7 @@ export interface CompiledFunction {
   /** It may give a verdict, and then returns `EXIT`. */
   readonly mayExit: boolean;
   readonly reads: CompiledFilter['reads'];
+  readonly netTests: ReadonlySet<NetTest>;
   readonly text: string;
   /** Texts of what it uses, by name. */
   readonly uses: ReadonlyMap<string, string>;
@@ -45,7 +48,7 @@ export function compileFilter(
 ): Policy {
   const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const main = build(unit, emitBlock(unit, body), []);
-  return policy(name, unit, source, filterRunner(name, main));
+  return policy(name, unit, source, main);
 }
 
 /** `where CONDITION`: accepts what the condition is true for. */
@@ -58,7 +61,7 @@ export function compileWhere(
   const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const code = demand(unit, emitTerm(unit, condition), 'bool', 'CONDITION', 1, condition.at);
   const body = `S.accepted = ${code.js}; return R.EXIT;`;
-  return policy('(unnamed)', unit, source, filterRunner('(unnamed)', build(unit, body, [])));
+  return policy('(unnamed)', unit, source, build(unit, body, []));
 }
 
 /** A function; `self` in its JavaScript is the function itself. */
@@ -106,6 +109,7 @@ export function compileFunction(
       mayBeVoid: true,
       mayExit: unit.mayExit,
       reads: { ...unit.reads },
+      netTests: unit.netTests,
       text,
       uses: unit.uses,
       run: build(unit, js, names) as CompiledFunction['run'],
@@ -129,8 +133,9 @@ export function compileRouteStatements(
     print: () => undefined,
     fail: () => undefined,
   };
+  const classes = new NetClasses([...unit.netTests]);
   const apply = (route: RouteAttributes): RouteAttributes => {
-    const run = new Run({ ...net }, route, env);
+    const run = new Run({ ...net }, route, env, classes);
     try {
       main(run);
       return run.a;
@@ -152,19 +157,19 @@ function build(unit: Unit, js: string, parameters: readonly string[]): Main {
   return make(LIBRARY, unit.constants, unit.functions);
 }
 
-function policy(
-  name: string,
-  unit: Unit,
-  source: FilterSource,
-  run: CompiledFilter['run'],
-): Policy {
+function policy(name: string, unit: Unit, source: FilterSource, main: Main): Policy {
   const text = unit.fullText(digestText(canonicalText(source)));
-  return { kind: 'filter', name, text, filter: { reads: { ...unit.reads }, run } };
+  const reads = { ...unit.reads };
+  const classes = new NetClasses([...unit.netTests]);
+  const classOf =
+    unit.netTests.size > 0 ? (net: NetCursor): number => classes.classOf(net) : undefined;
+  const run = filterRunner(name, main, classes);
+  return { kind: 'filter', name, text, filter: { reads, classOf, run } };
 }
 
-function filterRunner(name: string, main: Main): CompiledFilter['run'] {
+function filterRunner(name: string, main: Main, classes: NetClasses): CompiledFilter['run'] {
   return (net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment) => {
-    const run = new Run(net, attributes, env);
+    const run = new Run(net, attributes, env, classes);
     try {
       const result = main(run);
       run.finish();

@@ -3,6 +3,7 @@
 import { raise } from '../lexer.ts';
 import type { MaskItem, Term } from './ast.ts';
 import { demand, evaluateIn } from './operand.ts';
+import { PathMask } from './path-mask.ts';
 import { typeName } from './types.ts';
 import { wrongArgument } from './unit.ts';
 import type { Code, Unit } from './unit.ts';
@@ -11,7 +12,7 @@ import type { Code, Unit } from './unit.ts';
 export function emitMask(unit: Unit, items: readonly MaskItem[]): Code {
   const steps = items.map((item) => emitMaskItem(unit, item));
   if (steps.every((step) => step.constant !== undefined)) {
-    return unit.constant('bgpmask', steps.map((step) => step.constant) as never);
+    return unit.constant('bgpmask', new PathMask(steps.map((step) => step.constant as never)));
   }
   return { type: 'bgpmask', js: `R.joinMask([${steps.map((s) => s.js).join(', ')}])`, void: false };
 }
@@ -45,7 +46,7 @@ function emitMaskItem(unit: Unit, item: MaskItem): Code {
         return unit.constant('any', { kind: 'set', set: code.constant } as never);
       }
       if (code.type === 'bgppath' || code.type === 'bgpmask') {
-        return { type: 'any', js: `R.maskOf(${code.js})`, void: false };
+        return { type: 'any', js: `R.stepsOf(${code.js})`, void: false };
       }
       const number = demand(unit, code, 'int', 'PATHMASK_CONSTRUCT', 1, item.term.at);
       if (number.constant !== undefined) {

@@ -3,10 +3,13 @@
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { BinaryOp, Term } from './ast.ts';
+import { NET_READ } from './attributes.ts';
 import { foldIfConstant } from './evaluate-with.ts';
+import type { NetTest } from './net-classes.ts';
 import { convert, demand } from './operand.ts';
+import type { PrefixSet } from './prefix-set.ts';
 import { isSetType, typeName } from './types.ts';
-import type { Type } from './types.ts';
+import type { PrefixValue, Type } from './types.ts';
 import type { Code, Unit } from './unit.ts';
 
 const OP_NAMES: Readonly<Record<BinaryOp, string>> = {
@@ -43,9 +46,16 @@ const ORDERED: ReadonlySet<Type> = new Set<Type>([
 /** `left OP right` */
 export function emitBinary(unit: Unit, term: Extract<Term, { kind: 'binary' }>): Code {
   const { op } = term;
+  const readNet = unit.reads.net;
   const left = unit.emit(unit, term.left);
   const right = unit.emit(unit, term.right);
   const name = OP_NAMES[op];
+  const test = netTestOf(op, left, right);
+  if (test) {
+    unit.reads.net = readNet;
+    const js = unit.netTest(test);
+    return { type: 'bool', js: op.startsWith('!') ? `(!${js})` : js, void: false };
+  }
   switch (op) {
     case '&&':
     case '||': {
@@ -78,6 +88,28 @@ export function emitBinary(unit: Unit, term: Extract<Term, { kind: 'binary' }>):
       return { type: 'bool', js: op === '~' ? js : `(!${js})`, void: false };
     }
   }
+}
+
+/** The test on the prefix that an operation is, when it is nothing else. */
+function netTestOf(op: BinaryOp, left: Code, right: Code): NetTest | undefined {
+  const { constant } = right;
+  if (constant === undefined) return undefined;
+  if (left.js === NET_READ) {
+    if (right.type === 'prefix set') return (constant as PrefixSet).patterns;
+    if (right.type !== 'prefix') return undefined;
+    const prefix = constant as PrefixValue;
+    if (op === '=' || op === '!=') return [{ prefix, low: prefix.length, high: prefix.length }];
+    return op === '~' || op === '!~' ? [{ prefix, low: prefix.length, high: 128 }] : undefined;
+  }
+  if (left.js !== `${NET_READ}.length` || right.type !== 'int') return undefined;
+  const length = constant as number;
+  const from = op === '=' || op === '!=' || op === '>=' ? length : op === '>' ? length + 1 : 0;
+  const to = op === '>' || op === '>=' ? 128 : op === '<' ? length - 1 : length;
+  return (['ipv4', 'ipv6'] as const).map((family) => ({
+    prefix: { family, a: 0, b: 0, c: 0, d: 0, length: 0 },
+    low: from,
+    high: to,
+  }));
 }
 
 function arithmetic(op: '+' | '-' | '*' | '/', a: Code, b: Code, at: Token): string {
@@ -200,7 +232,7 @@ function emitMatch(
     case 'bgppath ~ int set':
       return `R.pathMeets(${a}, ${b})`;
     case 'bgppath ~ bgpmask':
-      return `R.pathMaskMatches(${b}, ${a})`;
+      return `${b}.matches(${a})`;
   }
   if (right.type === 'enum set' && left.type.startsWith('enum ')) return `R.setHasWord(${b}, ${a})`;
   return emitMismatch(unit, left, right, term);

@@ -85,9 +85,7 @@ const EMPTY_SET = {
   width: 1,
   intervals: new Float64Array(0),
   boxes: [],
-  family: 'ipv4' as const,
-  groups: [],
-  patterns: [],
+  ...buildPrefixSet([]),
 };
 
 const notHint = "'!' binds tighter than '~': write !(a ~ B), or a !~ B";

@@ -92,18 +92,23 @@ export function setHasWord(set: IntervalSet, value: number): boolean {
   return left * 2 < intervals.length && intervals[left * 2]! <= value;
 }
 
-/** Membership of a wider element. */
-export function setHasWords(set: IntervalSet, value: readonly number[]): boolean {
-  return set.boxes.some((box) =>
-    box.lexicographic
-      ? compare(box.low, value) <= 0 && compare(value, box.high) <= 0
-      : value.every((word, i) => word >= box.low[i]! && word <= box.high[i]!),
-  );
+/** Membership of a wider element, whose words begin at `at`. */
+export function setHasWords(set: IntervalSet, words: readonly number[], at = 0): boolean {
+  for (const box of set.boxes) if (boxHas(box, words, at)) return true;
+  return false;
 }
 
-function compare(x: readonly number[], y: readonly number[]): number {
-  for (let i = 0; i < x.length; i++) {
-    if (x[i] !== y[i]) return x[i]! - y[i]!;
+function boxHas({ low, high, lexicographic }: Box, words: readonly number[], at: number): boolean {
+  if (lexicographic) return compareAt(words, at, low) >= 0 && compareAt(words, at, high) <= 0;
+  for (let i = 0; i < low.length; i++) {
+    if (words[at + i]! < low[i]! || words[at + i]! > high[i]!) return false;
+  }
+  return true;
+}
+
+function compareAt(words: readonly number[], at: number, bound: readonly number[]): number {
+  for (let i = 0; i < bound.length; i++) {
+    if (words[at + i] !== bound[i]) return words[at + i]! - bound[i]!;
   }
   return 0;
 }
@@ -134,7 +139,7 @@ export function formatIntervalSet(set: IntervalSet): string {
     return `[${parts.join(', ')}]`;
   }
   return `[${set.boxes
-    .toSorted((x, y) => compare(x.low, y.low))
+    .toSorted((x, y) => compareAt(x.low, 0, y.low))
     .map((box) => {
       const low = formatElement(set, box.low);
       const high = formatElement(set, box.high);

@@ -6,8 +6,8 @@ import { formatValue } from './format.ts';
 import { quadSet } from './interval-set.ts';
 import type { IntervalSet } from './interval-set.ts';
 import * as path from './path.ts';
-import { pathMaskMatches } from './path-mask.ts';
-import type { MaskStep, PathMask } from './path-mask.ts';
+import { PathMask } from './path-mask.ts';
+import type { MaskStep } from './path-mask.ts';
 import { prefixSetMatches } from './prefix-set.ts';
 import { EXIT, FilterError } from './run.ts';
 import * as runtime from './runtime.ts';
@@ -21,7 +21,6 @@ export const LIBRARY = {
   EXIT,
   NONE,
   formatValue,
-  pathMaskMatches,
   prefixSetMatches,
   quadSet,
   prefixIp,
@@ -32,7 +31,7 @@ export const LIBRARY = {
   maskAddress,
   isV4,
   joinMask,
-  maskOf,
+  stepsOf,
   asnStep,
   setStep,
   flag,
@@ -98,14 +97,13 @@ function isV4(address: string): boolean {
 }
 
 /** Masks and paths spliced into a mask. */
-function joinMask(parts: readonly (MaskStep | PathMask)[]): PathMask {
-  return parts.flat();
+function joinMask(parts: readonly (MaskStep | readonly MaskStep[])[]): PathMask {
+  return new PathMask(parts.flat());
 }
 
-function maskOf(value: PathMask | readonly AsPathSegment[]): PathMask {
-  return value.flatMap((part): readonly MaskStep[] =>
-    'asns' in part ? part.asns.map(asnStep) : [part],
-  );
+function stepsOf(value: PathMask | readonly AsPathSegment[]): readonly MaskStep[] {
+  if (value instanceof PathMask) return value.steps;
+  return value.flatMap(({ asns }) => asns.map(asnStep));
 }
 
 function asnStep(asn: number): MaskStep {

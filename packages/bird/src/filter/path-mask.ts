@@ -4,6 +4,7 @@
 
 import type { AsPathSegment } from '@rookery/bgp';
 import { SEGMENT } from '@rookery/bgp';
+import { pathHas } from './path.ts';
 import { formatIntervalSet, setHasWord } from './interval-set.ts';
 import type { IntervalSet } from './interval-set.ts';
 
@@ -15,58 +16,102 @@ export type MaskStep =
   /** The step before may repeat. */
   | { readonly kind: 'loop' };
 
-export type PathMask = readonly MaskStep[];
+const MAX_ASN = 2 ** 32 - 1;
 
-/** Does the mask match the whole path? */
-export function pathMaskMatches(mask: PathMask, path: readonly AsPathSegment[]): boolean {
-  let reached = closure(mask, new Set([0]));
-  for (const segment of path) {
-    const isSet = segment.type === SEGMENT.asSet || segment.type === SEGMENT.confedSet;
-    const units = isSet ? [segment.asns] : segment.asns.map((asn) => [asn]);
-    for (const unit of units) {
-      const next = new Set<number>();
-      for (const at of reached) {
-        const step = mask[at];
-        if (step === undefined || !accepts(step, unit)) continue;
-        if (step.kind === 'any') next.add(at);
-        else {
-          next.add(at + 1);
-          if (mask[at + 1]?.kind === 'loop') next.add(at);
-        }
+export class PathMask {
+  readonly steps: readonly MaskStep[];
+  /** Numbers that a step takes: low to high, and in the set where there is one. */
+  readonly #low: Float64Array;
+  readonly #high: Float64Array;
+  readonly #sets: readonly (IntervalSet | undefined)[];
+  /** 1 for a step that may take the next number too. */
+  readonly #repeats: Uint8Array;
+  /** 1 for a step that need not take anything: `*`, and the `+` behind a step. */
+  readonly #optional: Uint8Array;
+  /** A number without which no path matches; -1: none. */
+  readonly #needed: number;
+  /** 1 for a step that may come next; the last one is the end. Belongs to one match at a time. */
+  readonly #reached: Uint8Array;
+
+  constructor(steps: readonly MaskStep[]) {
+    this.steps = steps;
+    this.#low = Float64Array.from(steps, (step) => ('low' in step ? step.low : 0));
+    // The `+` itself takes nothing.
+    this.#high = Float64Array.from(steps, (step) =>
+      'high' in step ? step.high : step.kind === 'loop' ? -1 : MAX_ASN,
+    );
+    this.#sets = steps.map((step) => (step.kind === 'set' ? step.set : undefined));
+    this.#repeats = Uint8Array.from(steps, ({ kind }, i) =>
+      Number(kind === 'any' || steps[i + 1]?.kind === 'loop'),
+    );
+    this.#optional = Uint8Array.from(steps, ({ kind }) =>
+      Number(kind === 'any' || kind === 'loop'),
+    );
+    const single = steps.find((step) => step.kind === 'range' && step.low === step.high);
+    this.#needed = single?.kind === 'range' ? single.low : -1;
+    this.#reached = new Uint8Array(steps.length + 1);
+  }
+
+  /** Does the mask match the whole path? */
+  matches(path: readonly AsPathSegment[]): boolean {
+    // Most paths match none of a policy's masks, and this tells soonest.
+    if (this.#needed >= 0 && !pathHas(path, this.#needed)) return false;
+    const reached = this.#reached;
+    const end = this.steps.length;
+    for (let at = 1; at <= end; at++) reached[at] = 0;
+    reached[0] = 1;
+    this.#skip();
+    for (const { type, asns } of path) {
+      const isSet = type === SEGMENT.asSet || type === SEGMENT.confedSet;
+      const size = isSet ? asns.length : 1;
+      for (let i = 0; i < asns.length; i += size) {
+        if (!this.#consume(asns, i, i + size)) return false;
       }
-      if (next.size === 0) return false;
-      reached = closure(mask, next);
     }
+    return reached[end] === 1;
   }
-  return reached.has(mask.length);
-}
 
-/** Positions reachable without consuming: past `*`, and past the `+` that follows a step. */
-function closure(mask: PathMask, from: Set<number>): Set<number> {
-  for (const at of from) {
-    const kind = mask[at]?.kind;
-    if (kind === 'any' || kind === 'loop') from.add(at + 1);
+  /** Takes one member of the path, any of asns[from, to); false when nothing may come next. */
+  #consume(asns: readonly number[], from: number, to: number): boolean {
+    const reached = this.#reached;
+    const end = this.steps.length;
+    reached[end] = 0;
+    let alive = false;
+    // Backwards, since a step that matches is followed by the next one.
+    for (let at = end - 1; at >= 0; at--) {
+      if (reached[at] === 0) continue;
+      if (this.#takes(at, asns, from, to)) {
+        alive = true;
+        reached[at + 1] = 1;
+        reached[at] = this.#repeats[at]!;
+      } else reached[at] = 0;
+    }
+    if (alive) this.#skip();
+    return alive;
   }
-  return from;
-}
 
-function accepts(step: MaskStep, asns: readonly number[]): boolean {
-  switch (step.kind) {
-    case 'any':
-    case 'one':
-      return true;
-    case 'range':
-      return asns.some((asn) => asn >= step.low && asn <= step.high);
-    case 'set':
-      return asns.some((asn) => setHasWord(step.set, asn));
-    case 'loop':
-      return false;
+  #takes(at: number, asns: readonly number[], from: number, to: number): boolean {
+    const [low, high, set] = [this.#low[at]!, this.#high[at]!, this.#sets[at]];
+    for (let i = from; i < to; i++) {
+      const asn = asns[i]!;
+      if (asn >= low && asn <= high && (!set || setHasWord(set, asn))) return true;
+    }
+    return false;
+  }
+
+  /** Goes on past what is optional, without taking anything. */
+  #skip(): void {
+    const reached = this.#reached;
+    const optional = this.#optional;
+    for (let at = 0; at < optional.length; at++) {
+      if (reached[at] === 1 && optional[at] === 1) reached[at + 1] = 1;
+    }
   }
 }
 
 /** `[= 1 2 * =]` */
 export function formatPathMask(mask: PathMask): string {
-  return `[= ${mask.map(formatStep).join(' ')}${mask.length > 0 ? ' ' : ''}=]`;
+  return `[= ${mask.steps.map((step) => `${formatStep(step)} `).join('')}=]`;
 }
 
 function formatStep(step: MaskStep): string {

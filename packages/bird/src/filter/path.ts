@@ -69,11 +69,13 @@ export function filterPath(path: Path, match: IntervalSet | number, keep: boolea
 }
 
 export function pathHas(path: Path, asn: number): boolean {
-  return path.some((segment) => segment.asns.includes(asn));
+  for (const { asns } of path) if (asns.includes(asn)) return true;
+  return false;
 }
 
 export function pathMeets(path: Path, set: IntervalSet): boolean {
-  return path.some((segment) => segment.asns.some((asn) => setHasWord(set, asn)));
+  for (const { asns } of path) for (const asn of asns) if (setHasWord(set, asn)) return true;
+  return false;
 }
 
 export function pathAsns(path: Path): number[] {
@@ -135,20 +137,18 @@ function contains(
   match: { set: IntervalSet } | { list: List } | { element: Element },
   words: List,
 ): boolean {
-  if ('set' in match) return setContains(match.set, words);
+  if ('set' in match) return setHasAt(match.set, words, 0);
   if ('list' in match) return indexOf(match.list, words) >= 0;
   return elementWords(match.element).every((word, i) => word === words[i]);
 }
 
-function setContains(set: IntervalSet, words: List): boolean {
-  return set.width === 1 ? setHasWord(set, words[0]!) : setHasWords(set, words);
+function setHasAt(set: IntervalSet, list: List, at: number): boolean {
+  return set.width === 1 ? setHasWord(set, list[at]!) : setHasWords(set, list, at);
 }
 
 /** Does any element lie in the set? */
 export function listMeets(list: List, width: number, set: IntervalSet): boolean {
-  for (let i = 0; i < list.length; i += width) {
-    if (setContains(set, width === 1 ? [list[i]!] : list.slice(i, i + width))) return true;
-  }
+  for (let i = 0; i < list.length; i += width) if (setHasAt(set, list, i)) return true;
   return false;
 }
 

@@ -11,6 +11,7 @@ import type {
   RouteAttributes,
   Scope as RouteScope,
 } from '@rookery/rib';
+import type { NetClasses, NetTest } from './net-classes.ts';
 import type { Value } from './types.ts';
 
 /** A run-time error of a filter; ends the filter, rejects the route. */
@@ -32,6 +33,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Run {
   readonly net: NetCursor;
   readonly env: FilterEnvironment;
+  readonly #classes: NetClasses | undefined;
+  #passed: ReadonlySet<NetTest> | undefined;
   /** Current attributes; `before` until the first change. */
   a: RouteAttributes;
   accepted = false;
@@ -40,10 +43,23 @@ export class Run {
   #ownBgp = false;
   #ownKernel = false;
 
-  constructor(net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment) {
+  /** `classes`: by the tests that this filter makes on the prefix. */
+  constructor(
+    net: NetCursor,
+    attributes: RouteAttributes,
+    env: FilterEnvironment,
+    classes?: NetClasses,
+  ) {
     this.net = net;
+    this.#classes = classes;
     this.a = attributes;
     this.env = env;
+  }
+
+  /** The prefix passes a test, one of those that `classes` knows. */
+  passes(test: NetTest): boolean {
+    this.#passed ??= this.#classes!.passedIn(this.#classes!.classOf(this.net));
+    return this.#passed.has(test);
   }
 
   print(text: string, newline: boolean): void {

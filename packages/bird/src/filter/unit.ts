@@ -9,6 +9,7 @@ import type { Token } from '../lexer.ts';
 import type { Scope } from '../scope.ts';
 import type { Term } from './ast.ts';
 import type { CompiledFunction } from './compile.ts';
+import type { NetTest } from './net-classes.ts';
 import type { Type, Value } from './types.ts';
 import { typeName } from './types.ts';
 
@@ -37,11 +38,13 @@ export class Unit {
   readonly emit: Emit;
   /** False in `define` and option values, where there is no route to look at. */
   readonly hasRoute: boolean;
-  readonly constants: Value[] = [];
+  readonly constants: (Value | NetTest)[] = [];
   readonly functions: ((...args: never[]) => unknown)[] = [];
   /** Texts of everything used, by name, for comparing policies. */
   readonly uses = new Map<string, string>();
   readonly reads = { net: false, protocol: false };
+  /** What it asks of the prefix where it asks no more than this. */
+  readonly netTests = new Set<NetTest>();
   /** A verdict may be given inside. */
   mayExit = false;
   /** Return type: declared, or learnt from the first `return`. */
@@ -115,12 +118,21 @@ export class Unit {
     return { type, js: `K[${index}]`, void: false, constant: value };
   }
 
+  /** A test on the prefix of the route. */
+  netTest(test: NetTest): string {
+    this.netTests.add(test);
+    let index = this.constants.indexOf(test);
+    if (index < 0) index = this.constants.push(test) - 1;
+    return `S.passes(K[${index}])`;
+  }
+
   /** Reference to a function compiled before. */
   callee(compiled: CompiledFunction): string {
     let index = this.functions.indexOf(compiled.run as never);
     if (index < 0) index = this.functions.push(compiled.run as never) - 1;
     if (compiled.reads.net) this.reads.net = true;
     if (compiled.reads.protocol) this.reads.protocol = true;
+    for (const test of compiled.netTests) this.netTests.add(test);
     for (const [name, text] of compiled.uses) this.uses.set(name, text);
     this.uses.set(`function ${compiled.name}`, compiled.text);
     return `F[${index}]`;
