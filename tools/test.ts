@@ -11,6 +11,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
+import { fetchNewerDebian } from './newer-debian.ts';
 
 interface Outcome {
   passed: number;
@@ -53,6 +54,7 @@ if (!flags.has('--unit')) {
   const system = ['test/{interop,scenarios,faults,fuzz,lab}/**/*.test.ts', 'test/sim/many.test.ts'];
   await runTier('system', system, 1);
   if (flags.has('--all')) {
+    fetchNewerPeers();
     buildApiserver();
     await runTier('extended', ['test/{browser,kube,matrix}/**/*.test.ts'], 1);
   } else
@@ -62,7 +64,7 @@ report();
 
 async function runTier(name: string, globs: readonly string[], concurrency: number): Promise<void> {
   const files = globSync([...globs], { cwd: root })
-    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+    .filter(isWanted)
     .sort()
     .map((file) => join(root, file));
   if (files.length === 0) return;
@@ -93,6 +95,10 @@ async function runTier(name: string, globs: readonly string[], concurrency: numb
     stream.on('end', resolve);
     stream.resume();
   });
+}
+
+function isWanted(file: string): boolean {
+  return patterns.length === 0 || patterns.some((pattern) => file.includes(pattern));
 }
 
 /** Suites, and files as a whole, repeat what their tests already said. */
@@ -130,10 +136,19 @@ function installPeers(
   }
 }
 
+/** The daemons of a newer Debian, for the interop matrix. */
+function fetchNewerPeers(): void {
+  if (!isWanted('test/matrix/matrix.test.ts')) return;
+  const problem = fetchNewerDebian();
+  if (problem === undefined) return;
+  console.log(
+    `\ncould not fetch the daemons of a newer Debian (${problem}): their tests will skip`,
+  );
+}
+
 /** Ahead of its tests and outside their time limit: it shows its progress and is done only once. */
 function buildApiserver(): void {
-  const wanted = 'test/kube/real-apiserver.test.ts';
-  if (patterns.length > 0 && !patterns.some((pattern) => wanted.includes(pattern))) return;
+  if (!isWanted('test/kube/real-apiserver.test.ts')) return;
   const build = join(root, 'test/kube/apiserver/build.ts');
   spawnSync(process.execPath, [build], { cwd: root, stdio: 'inherit' });
 }
