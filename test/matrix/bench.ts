@@ -52,9 +52,9 @@ export class Bench {
   }
 
   static async build(directory: string, peer: Peer): Promise<Bench> {
-    const ourHost = await Host.create('us', `${peer.name}-`);
-    const peerHost = await Host.create('peer', `${peer.name}-`);
-    const switchHost = await Host.create('switch', `${peer.name}-`);
+    const ourHost = await Host.create('us', `${peer.id}-`);
+    const peerHost = await Host.create('peer', `${peer.id}-`);
+    const switchHost = await Host.create('switch', `${peer.id}-`);
     for (const host of [ourHost, peerHost, switchHost]) {
       await host.sysctl({
         'net.ipv6.conf.all.accept_dad': 0,

@@ -89,15 +89,16 @@ function renderNeighbor(setup: Setup, neighbor: Neighbor, name: string): string 
 export function parseBirdPaths(text: string): readonly Path[] {
   const blocks: string[][] = [];
   for (const line of text.split('\n')) {
-    if (/\[\w+ [^\]]*\]/.test(line) && !/^\s+(via|Type|BGP)/.test(line)) blocks.push([]);
+    if (/\[\w+ [^\]]*\]/.test(line) && !/^\s+(via|Type|BGP|bgp_)/.test(line)) blocks.push([]);
     blocks.at(-1)?.push(line.trim());
   }
   return blocks
-    .filter((lines) => lines.some((line) => line.startsWith('Type: BGP')))
+    .filter((lines) => lines.some((line) => /^(Type|source): BGP/.test(line)))
     .map((lines): Path => {
+      // BGP.community, in BIRD 3 bgp_community.
       const value = (name: string): string =>
         lines
-          .find((line) => line.startsWith(`BGP.${name}:`))
+          .find((line) => line.startsWith(`BGP.${name}:`) || line.startsWith(`bgp_${name}:`))
           ?.slice(name.length + 5)
           .trim() ?? '';
       const sets = (name: string): readonly string[] =>
@@ -105,7 +106,7 @@ export function parseBirdPaths(text: string): readonly Path[] {
       const originatorId = value('originator_id');
       const clusters = value('cluster_list');
       return {
-        asPath: value('as_path').split(' ').filter(Boolean).map(Number),
+        asPath: (value('as_path') || value('path')).split(' ').filter(Boolean).map(Number),
         communities: sets('community'),
         largeCommunities: sets('large_community'),
         nextHop: value('next_hop'),

@@ -2,6 +2,7 @@
 // daemon has. One file per daemon below peers/ renders a setup and reads the daemon's state.
 
 import type { Host } from '@rookery/lab';
+import type { Installation } from '../../tools/newer-debian.ts';
 import type { FeatureId } from './features.ts';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -61,8 +62,18 @@ export interface Path {
   readonly clusterList?: readonly string[];
 }
 
+/** What differs between two versions of a daemon. */
+export interface Variant
+  extends
+    Pick<Peer, 'id' | 'cannot'>,
+    Partial<Pick<Peer, 'remarks' | 'needsIpv6Session' | 'ignoresRefresh'>> {
+  readonly from: Installation;
+}
+
 export interface Peer {
   readonly name: string;
+  /** Tells versions apart: name of its machines, directories and tests. */
+  readonly id: string;
   readonly programs: readonly string[];
   /** Cells that this daemon cannot fill, each with the reason that the table prints. */
   readonly cannot: Partial<Record<FeatureId, string>>;
@@ -74,6 +85,8 @@ export interface Peer {
   readonly ttlUnchecked?: boolean;
   /** Over IPv4 sessions it announces IPv6 with a next hop that nobody can use. */
   readonly needsIpv6Session?: boolean;
+  /** It counts our ROUTE-REFRESH and sends nothing. */
+  readonly ignoresRefresh?: boolean;
   /** Remarks to cells that work. */
   readonly remarks?: Partial<Record<FeatureId, string>>;
   version(host: Host): Promise<string>;

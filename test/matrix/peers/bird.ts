@@ -1,14 +1,34 @@
-// BIRD 2 as Debian has it.
+// BIRD as Debian has it: 2.0 of this machine, and the newer 2 and 3.
 
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end, launch, until, when } from '@rookery/lab';
 import { bgpCommunityCount, parseBirdPaths, renderBirdConf } from '../bird-conf.ts';
+import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
 import { askBird } from '../bird-socket.ts';
-import type { Peer, PeerPlace } from '../peer.ts';
+import type { Peer, PeerPlace, Variant } from '../peer.ts';
 
-export function birdPeer(): Peer {
+export const BIRDS: readonly Peer[] = [
+  birdPeer({ id: 'bird', from: INSTALLED, cannot: {} }),
+  birdPeer({ id: 'bird-newer', from: NEWER, cannot: {} }),
+  birdPeer({
+    id: 'bird3',
+    from: NEWER,
+    cannot: {},
+    program: '/opt/bird3/usr/sbin/bird',
+    refresh: 'reload bgp in n1',
+  }),
+];
+
+interface BirdVariant extends Variant {
+  readonly program?: string;
+  /** The command that sends ROUTE-REFRESH. */
+  readonly refresh?: string;
+}
+
+function birdPeer(variant: BirdVariant): Peer {
+  const { from, program = '/usr/sbin/bird', refresh = 'reload in n1', ...differences } = variant;
   let child: ChildProcess | undefined;
   let place: PeerPlace;
   const path = (name: string): string => join(place.directory, name);
@@ -16,10 +36,10 @@ export function birdPeer(): Peer {
   let lastRefresh = 0;
   return {
     name: 'BIRD',
-    programs: ['/usr/sbin/bird'],
-    cannot: { bfd: 'Tried in test/interop/bfd-bird.test.ts.' },
+    ...differences,
+    programs: [from.locate(program)],
     async version(host) {
-      const { stdout, stderr } = await host.run(['bird', '--version']);
+      const { stdout, stderr } = await host.run(from.command([program, '--version']));
       return /version (\S+)/.exec(stdout + stderr)?.[1] ?? 'unknown';
     },
     async start(at, setup, again) {
@@ -27,8 +47,8 @@ export function birdPeer(): Peer {
       writeFileSync(path('bird.conf'), renderBirdConf(setup));
       if (!again) rmSync(path('bird.log'), { force: true });
       rmSync(path('bird.ctl'), { force: true });
-      const argv = ['bird', '-f', '-c', path('bird.conf'), '-s', path('bird.ctl')];
-      child = launch(place, 'bird', [...argv, ...(again ? ['-R'] : [])]);
+      const argv = [program, '-f', '-c', path('bird.conf'), '-s', path('bird.ctl')];
+      child = launch(place, 'bird', from.command([...argv, ...(again ? ['-R'] : [])]));
       await until('BIRD answers', 10_000, async () =>
         when((await ask('show status')).includes('Daemon is up and running')),
       );
@@ -44,7 +64,7 @@ export function birdPeer(): Peer {
       return bgpCommunityCount(ask, prefix);
     },
     async askForRefresh() {
-      await ask('reload in n1');
+      await ask(refresh);
     },
     async sawRefresh() {
       const log = readFileSync(path('bird.log'), 'utf8');

@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import { end, launch, until, when } from '@rookery/lab';
 import { type Path, type Peer, type PeerPlace, type Setup, familyOfPrefix } from '../peer.ts';
 
-export function exabgpPeer(): Peer {
+export const EXABGPS: readonly Peer[] = [exabgpPeer()];
+
+function exabgpPeer(): Peer {
   let child: ChildProcess | undefined;
   let place: PeerPlace;
   const file = (name: string): string => join(place.directory, name);
@@ -29,6 +31,7 @@ export function exabgpPeer(): Peer {
   let refreshes = 0;
   return {
     name: 'ExaBGP',
+    id: 'exabgp',
     programs: ['/usr/sbin/exabgp'],
     originatesOnly: true,
     cannot: {

@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end, launch, until, when } from '@rookery/lab';
+import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
 import {
   type Family,
   type Neighbor,
@@ -11,19 +12,25 @@ import {
   type Peer,
   type PeerPlace,
   type Setup,
+  type Variant,
   familyOfPrefix,
 } from '../peer.ts';
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
-export function frrPeer(): Peer {
+export const FRRS: readonly Peer[] = [
+  frrPeer({ id: 'frr', from: INSTALLED, cannot: {} }),
+  frrPeer({ id: 'frr-newer', from: NEWER, cannot: {} }),
+];
+
+function frrPeer({ from, ...differences }: Variant): Peer {
   const children: ChildProcess[] = [];
   let place: PeerPlace;
   const file = (name: string): string => join(place.directory, name);
   const vtysh = async (command: string): Promise<string> => {
-    const argv = ['vtysh', '--vty_socket', place.directory];
-    return (await place.host.run([...argv, ...command.split('\n').flatMap((c) => ['-c', c])]))
-      .stdout;
+    const commands = command.split('\n').flatMap((one) => ['-c', one]);
+    const argv = ['/usr/bin/vtysh', '--vty_socket', place.directory, ...commands];
+    return (await place.host.run(from.command(argv))).stdout;
   };
   const neighborState = async ({ remote }: Neighbor): Promise<NeighborJson> => {
     const all = JSON.parse(await vtysh('show bgp neighbors json')) as Record<string, NeighborJson>;
@@ -32,10 +39,10 @@ export function frrPeer(): Peer {
   let refreshes = 0;
   return {
     name: 'FRR',
-    programs: ['/usr/lib/frr/bgpd'],
-    cannot: { bfd: 'Tried in test/interop/bfd-frr.test.ts.' },
+    ...differences,
+    programs: [from.locate('/usr/lib/frr/bgpd')],
     async version(host) {
-      const { stdout } = await host.run(['/usr/lib/frr/bgpd', '--version']);
+      const { stdout } = await host.run(from.command(['/usr/lib/frr/bgpd', '--version']));
       return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
     },
     async start(at, setup, again) {
@@ -43,12 +50,12 @@ export function frrPeer(): Peer {
       if (!again) for (const name of ['bgpd.log', 'zebra.log']) rmSync(file(name), { force: true });
       writeFileSync(file('frr.conf'), renderFrrConf(setup));
       writeFileSync(file('zebra.conf'), '');
-      const daemon = (name: string, conf: string, ...extra: readonly string[]) => [
-        `/usr/lib/frr/${name}`,
-        ...['-A', '127.0.0.1', '-f', file(conf), '-i', file(`${name}.pid`)],
-        ...['--vty_socket', place.directory, '-z', file('zserv.api'), '--log', 'stdout'],
-        ...extra,
-      ];
+      const daemon = (name: string, conf: string): readonly string[] =>
+        from.command([
+          `/usr/lib/frr/${name}`,
+          ...['-A', '127.0.0.1', '-f', file(conf), '-i', file(`${name}.pid`)],
+          ...['--vty_socket', place.directory, '-z', file('zserv.api'), '--log', 'stdout'],
+        ]);
       for (const name of ['bgpd.vty', 'bgpd.pid']) rmSync(file(name), { force: true });
       await until('no bgpd', 5000, () => when(children.length === 0 || again === true));
       if (children.length === 0) {
@@ -90,8 +97,10 @@ export function frrPeer(): Peer {
       await vtysh(`configure terminal\nrouter bgp\nneighbor ${remote} shutdown message ${text}`);
     },
     async story() {
-      const log = existsSync(file('bgpd.log')) ? readFileSync(file('bgpd.log'), 'utf8') : '';
-      return (await vtysh('show bgp neighbors')) + log;
+      const logs = ['zebra.log', 'bgpd.log']
+        .filter((name) => existsSync(file(name)))
+        .map((name) => readFileSync(file(name), 'utf8'));
+      return [await vtysh('show bgp neighbors'), ...logs].join('');
     },
   };
 }

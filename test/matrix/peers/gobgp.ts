@@ -5,24 +5,33 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEER } from '../bench.ts';
 import { end, launch, until, when } from '@rookery/lab';
+import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
 import {
   type Neighbor,
   type Path,
   type Peer,
   type PeerPlace,
   type Setup,
+  type Variant,
   familyOfPrefix,
 } from '../peer.ts';
 
 const CLOSED =
   'table inet closed { chain in { type filter hook input priority 0; tcp dport 179 drop; tcp sport 179 drop; }; }';
 
-export function gobgpPeer(): Peer {
+export const GOBGPS: readonly Peer[] = [
+  gobgpPeer({ id: 'gobgp', from: INSTALLED, cannot: {} }),
+  gobgpPeer({ id: 'gobgp-newer', from: NEWER, cannot: {} }),
+];
+
+function gobgpPeer({ from, ...differences }: Variant): Peer {
   let child: ChildProcess | undefined;
   let place: PeerPlace;
   const file = (name: string): string => join(place.directory, name);
   const gobgp = async (...args: readonly string[]): Promise<string> => {
-    const { stdout, stderr, status } = await place.host.run(['gobgp', ...args]);
+    const { stdout, stderr, status } = await place.host.run(
+      from.command(['/usr/bin/gobgp', ...args]),
+    );
     return status === 0 ? stdout : stdout + stderr;
   };
   const stateOf = async ({ remote }: Neighbor): Promise<NeighborJson> => {
@@ -32,13 +41,15 @@ export function gobgpPeer(): Peer {
   let refreshes = 0;
   return {
     name: 'GoBGP',
-    programs: ['/usr/bin/gobgpd', '/usr/bin/gobgp'],
+    ...differences,
+    programs: ['/usr/bin/gobgpd', '/usr/bin/gobgp'].map(from.locate),
     cannot: {
+      ...differences.cannot,
       'refresh-received':
         'GoBGP has no command that sends ROUTE-REFRESH: `softresetin` evaluates its Adj-RIB-In again.',
-      'extended-messages': 'GoBGP 3.10 does not offer the capability.',
-      bfd: 'GoBGP 3.10 has no BFD.',
-      roles: 'GoBGP 3.10 does not know RFC 9234.',
+      'extended-messages': 'GoBGP does not offer the capability.',
+      bfd: 'GoBGP has no BFD.',
+      roles: 'GoBGP does not know RFC 9234.',
     },
     silentOnRefusal: true,
     remarks: {
@@ -46,14 +57,23 @@ export function gobgpPeer(): Peer {
         'GoBGP neither shows nor logs which NOTIFICATION refused its OPEN; it tries again.',
     },
     async version(host) {
-      const { stdout } = await host.run(['gobgpd', '--version']);
+      const { stdout } = await host.run(from.command(['/usr/bin/gobgpd', '--version']));
       return /(\d\S*)/.exec(stdout)?.[1] ?? 'unknown';
     },
     async start(at, setup, again) {
       place = at;
       if (!again) rmSync(file('gobgpd.log'), { force: true });
       writeFileSync(file('gobgpd.toml'), renderGobgpConf(setup));
-      const argv = ['gobgpd', '-t', 'toml', '-f', file('gobgpd.toml'), '-l', 'debug', '-p'];
+      const argv = [
+        '/usr/bin/gobgpd',
+        '-t',
+        'toml',
+        '-f',
+        file('gobgpd.toml'),
+        '-l',
+        'debug',
+        '-p',
+      ];
       // It wants an unnumbered neighbor to be in the kernel's neighbor table already.
       for (const { link, remote } of setup.neighbors) {
         if (link === undefined) continue;
@@ -65,15 +85,17 @@ export function gobgpPeer(): Peer {
       }
       // Routes are given to it once it runs; a session that is quicker would see it without them.
       await place.host.run(['nft', '-f', '-'], { input: CLOSED });
-      child = launch(place, 'gobgpd', [...argv, ...(again ? ['-r'] : [])]);
+      child = launch(place, 'gobgpd', from.command([...argv, ...(again ? ['-r'] : [])]));
       await until('gobgpd answers', 10_000, async () =>
         when((await gobgp('global')).includes(`AS:        ${setup.as}`)),
       );
+      const linkLocal = setup.neighbors.some(({ link }) => link !== undefined);
       for (const { prefix, communities = [], largeCommunities = [] } of setup.originate) {
         const answer = await gobgp(
           ...['global', 'rib', 'add', '-a', familyOfPrefix(prefix), prefix],
-          // Left alone, it announces IPv6 over IPv4 sessions with ::ffff:192.0.2.2, which nobody uses.
-          ...(familyOfPrefix(prefix) === 'ipv6' ? ['nexthop', PEER.v6] : []),
+          // Left alone, it announces IPv6 over IPv4 sessions with ::ffff:192.0.2.2, which nobody uses,
+          // and 3.36 announces IPv4 over a link-local session without any.
+          ...(familyOfPrefix(prefix) === 'ipv6' || linkLocal ? ['nexthop', PEER.v6] : []),
           ...(communities.length > 0 ? ['community', communities.join(',')] : []),
           ...(largeCommunities.length > 0 ? ['large-community', largeCommunities.join(',')] : []),
         );

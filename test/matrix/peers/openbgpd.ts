@@ -4,18 +4,48 @@ import type { ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end, launch, until, when } from '@rookery/lab';
-import type { Neighbor, Path, Peer, PeerPlace, Setup } from '../peer.ts';
+import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
+import type { Neighbor, Path, Peer, PeerPlace, Setup, Variant } from '../peer.ts';
 
-export function openbgpdPeer(): Peer {
+export const OPENBGPDS: readonly Peer[] = [
+  openbgpdPeer({
+    id: 'openbgpd',
+    from: INSTALLED,
+    cannot: {
+      'extended-messages': 'OpenBGPD 7.7 does not offer the capability.',
+      'extended-next-hop': 'OpenBGPD 7.7 does not know RFC 8950.',
+      unnumbered: 'IPv4 routes over link-local addresses need RFC 8950.',
+    },
+    remarks: {
+      ipv6: 'Over a session of its own: in one over IPv4 OpenBGPD 7.7 announces IPv6 with the next hop ::1.',
+      'refresh-sent':
+        'OpenBGPD 7.7 counts the request and then ignores it ("AID not negotiated"), also that of BIRD.',
+    },
+    needsIpv6Session: true,
+    ignoresRefresh: true,
+    knows8: false,
+  }),
+  openbgpdPeer({ id: 'openbgpd-newer', from: NEWER, cannot: {}, knows8: true }),
+];
+
+interface OpenbgpdVariant extends Variant {
+  /** The configuration that came with version 8. */
+  readonly knows8: boolean;
+}
+
+function openbgpdPeer({ from, knows8, ...differences }: OpenbgpdVariant): Peer {
   let child: ChildProcess | undefined;
   let place: PeerPlace;
   const file = (name: string): string => join(place.directory, name);
   const bgpctl = async (...args: readonly string[]): Promise<string> => {
-    const { stdout, stderr } = await place.host.run(['bgpctl', '-s', file('bgpd.sock'), ...args]);
+    const { stdout, stderr } = await place.host.run(
+      from.command(['/usr/sbin/bgpctl', '-s', file('bgpd.sock'), ...args]),
+    );
     return stdout + stderr;
   };
-  const stateOf = async ({ remote }: Neighbor): Promise<NeighborJson> => {
-    const { neighbors = [] } = JSON.parse(await bgpctl('-j', 'show', 'neighbor', remote)) as {
+  const stateOf = async (neighbor: Neighbor): Promise<NeighborJson> => {
+    const address = addressOf(neighbor);
+    const { neighbors = [] } = JSON.parse(await bgpctl('-j', 'show', 'neighbor', address)) as {
       readonly neighbors?: readonly NeighborJson[];
     };
     return neighbors[0] ?? {};
@@ -23,23 +53,16 @@ export function openbgpdPeer(): Peer {
   let refreshes = 0;
   return {
     name: 'OpenBGPD',
-    programs: ['/usr/sbin/bgpd', '/usr/sbin/bgpctl'],
+    ...differences,
+    programs: ['/usr/sbin/bgpd', '/usr/sbin/bgpctl'].map(from.locate),
     cannot: {
+      ...differences.cannot,
       'gr-helper': 'OpenBGPD announces End-of-RIB only, no forwarding state that it would keep.',
-      'llgr-helper': 'OpenBGPD 7.7 does not know RFC 9494.',
-      'extended-messages': 'OpenBGPD 7.7 does not offer the capability.',
-      'extended-next-hop': 'OpenBGPD 7.7 does not know RFC 8950.',
+      'llgr-helper': 'OpenBGPD does not know RFC 9494.',
       bfd: 'OpenBGPD has no BFD.',
-      unnumbered: 'IPv4 routes over link-local addresses need RFC 8950.',
-    },
-    needsIpv6Session: true,
-    remarks: {
-      ipv6: 'Over a session of its own: in one over IPv4 OpenBGPD 7.7 announces IPv6 with the next hop ::1.',
-      'refresh-sent':
-        'OpenBGPD 7.7 counts the request and then ignores it ("AID not negotiated"), also that of BIRD.',
     },
     async version(host) {
-      const { stderr, stdout } = await host.run(['bgpd', '-V']);
+      const { stderr, stdout } = await host.run(from.command(['/usr/sbin/bgpd', '-V']));
       return /(\d\S*)/.exec(stdout + stderr)?.[1] ?? 'unknown';
     },
     async start(at, setup, again) {
@@ -47,10 +70,14 @@ export function openbgpdPeer(): Peer {
       if (!again) rmSync(file('bgpd.log'), { force: true });
       rmSync(file('bgpd.sock'), { force: true });
       mkdirSync('/run/openbgpd', { recursive: true });
-      writeFileSync(file('bgpd.conf'), renderOpenbgpdConf(setup, file('bgpd.sock')));
+      writeFileSync(file('bgpd.conf'), renderOpenbgpdConf(setup, file('bgpd.sock'), knows8));
       // It refuses a file that others could write.
       chmodSync(file('bgpd.conf'), 0o600);
-      child = launch(place, 'bgpd', ['/usr/sbin/bgpd', '-dv', '-f', file('bgpd.conf')]);
+      child = launch(
+        place,
+        'bgpd',
+        from.command(['/usr/sbin/bgpd', '-dv', '-f', file('bgpd.conf')]),
+      );
       await until('bgpd answers', 10_000, async () =>
         when((await bgpctl('show')).includes('Neighbor')),
       );
@@ -68,18 +95,18 @@ export function openbgpdPeer(): Peer {
         .filter((path) => path.prefix === prefix && path.neighbor.description !== 'LOCAL')
         .map(pathOf);
     },
-    async askForRefresh({ remote }) {
-      await bgpctl('neighbor', remote, 'refresh');
+    async askForRefresh(neighbor) {
+      await bgpctl('neighbor', addressOf(neighbor), 'refresh');
     },
     async sawRefresh(neighbor) {
-      const text = await bgpctl('show', 'neighbor', neighbor.remote);
+      const text = await bgpctl('show', 'neighbor', addressOf(neighbor));
       const count = Number(/Request\s+\d+\s+(\d+)/.exec(text)?.[1] ?? 0);
       const more = count > refreshes;
       refreshes = count;
       return more;
     },
-    async shutDown({ remote }, text) {
-      await bgpctl('neighbor', remote, 'down', text);
+    async shutDown(neighbor, text) {
+      await bgpctl('neighbor', addressOf(neighbor), 'down', text);
     },
     async story() {
       const log = existsSync(file('bgpd.log')) ? readFileSync(file('bgpd.log'), 'utf8') : '';
@@ -125,7 +152,11 @@ function pathOf(path: PathJson): Path {
   };
 }
 
-function renderOpenbgpdConf(setup: Setup, socket: string): string {
+function addressOf({ remote, link }: Neighbor): string {
+  return link === undefined ? remote : `${remote}%${link}`;
+}
+
+function renderOpenbgpdConf(setup: Setup, socket: string, knows8: boolean): string {
   return [
     `AS ${setup.as}`,
     `router-id ${setup.routerId}`,
@@ -143,7 +174,7 @@ function renderOpenbgpdConf(setup: Setup, socket: string): string {
       return `network ${prefix}${set === '' ? '' : ` set { ${set} }`}`;
     }),
     ...setup.neighbors.flatMap((n) => [
-      `neighbor ${n.remote}${n.link === undefined ? '' : `%${n.link}`} {`,
+      `neighbor ${addressOf(n)} {`,
       `  remote-as ${n.as}`,
       `  holdtime ${n.holdTimeSec ?? 9}`,
       ...(n.link === undefined ? [`  local-address ${n.local}`] : []),
@@ -156,7 +187,9 @@ function renderOpenbgpdConf(setup: Setup, socket: string): string {
       ...(n.ttlSecurity ? ['  ttl-security yes'] : []),
       ...(n.multihop === undefined ? [] : [`  multihop ${n.multihop}`]),
       ...(n.addPath ? ['  announce add-path recv yes', '  announce add-path send all'] : []),
-      ...(n.role === undefined ? [] : [`  announce policy ${n.role}`]),
+      ...(n.extendedNextHop ? ['  announce extended nexthop yes'] : []),
+      ...(n.extendedMessages ? ['  announce extended message yes'] : []),
+      ...renderRole(n, knows8),
       ...(n.reflectorClient ? ['  route-reflector'] : []),
       '}',
     ]),
@@ -164,4 +197,9 @@ function renderOpenbgpdConf(setup: Setup, socket: string): string {
     'allow to any',
     '',
   ].join('\n');
+}
+
+function renderRole({ role }: Neighbor, knows8: boolean): readonly string[] {
+  if (role === undefined) return [];
+  return knows8 ? [`  role ${role}`, '  announce policy yes'] : [`  announce policy ${role}`];
 }

@@ -36,10 +36,15 @@ const weDial: Scenario = {
     await cell('large-communities', () => sameSets(bench, 'largeCommunities'));
     await cell('refresh-sent', async () => {
       await peer.sawRefresh(neighbor);
+      const received = (): number => (us.log().match(/n1: Got UPDATE/g) ?? []).length;
+      const before = received();
       await us.ask('reload in n1');
       await until('the peer counts our request', 5000, async () =>
         when(await peer.sawRefresh(neighbor)),
       );
+      if (!peer.ignoresRefresh) {
+        await until('its routes come again', 5000, () => when(received() > before));
+      }
       assert.equal(await us.established(), true, 'the session stays');
     });
     await cell('refresh-received', async () => {
