@@ -17,8 +17,8 @@ import { join } from 'node:path';
 /** Where the programs of a package are and how they are run. */
 export interface Installation {
   /** The path of a program as this machine sees it. */
-  locate(program: string): string;
-  command(argv: readonly string[]): readonly string[];
+  readonly locate: (program: string) => string;
+  readonly command: (argv: readonly string[]) => readonly string[];
 }
 
 /** What is installed here. */

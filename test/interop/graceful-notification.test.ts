@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { end, launch, until, when } from '@rookery/lab';
 import { Bench, PEER, US } from '../matrix/bench.ts';
 import { askBird } from '../matrix/bird-socket.ts';
-import { frrPeer } from '../matrix/peers/frr.ts';
+import { FRRS } from '../matrix/peers/frr.ts';
 import { insideSandbox, skipWithout } from '../support/sandbox.ts';
 
 const skip = skipWithout('/usr/lib/frr/bgpd');
@@ -52,7 +52,7 @@ const bothUp = async (): Promise<void> => {
 
 before(async () => {
   if (skip) return;
-  bench = await Bench.build('/run/graceful-notification', frrPeer());
+  bench = await Bench.build('/run/graceful-notification', FRRS[0]!);
   const neighbor = { local: PEER.v4, remote: US.v4, as: 65001, families: ['ipv4'] as const };
   await bench.peer.start(bench.peerPlace, {
     as: 65002,
