@@ -182,6 +182,7 @@ function bgpFor(peer: Peer, config: Config): BgpConfig {
     enableAs4: true,
     enableExtendedMessages: true,
     advertiseHostname: true,
+    advertiseSoftwareVersion: false,
     // "aware" without families: the router must not keep the routes of a node that died.
     gracefulRestart: peer.gracefulRestart ? 'on' : 'aware',
     gracefulRestartTimeSec: 120,

@@ -416,12 +416,14 @@ export interface BgpConfig extends ProtocolCommon {
   readonly enableAs4: boolean;
   readonly enableExtendedMessages: boolean;
   readonly advertiseHostname: boolean;
+  readonly advertiseSoftwareVersion: boolean;
   readonly gracefulRestart: GracefulRestartMode;
   readonly gracefulRestartTimeSec: number;
   readonly gracefulNotification: boolean;
   readonly longLivedGracefulRestart: GracefulRestartMode;
   readonly longLivedStaleTimeSec: number;
-  /** Upper bound for how long stale routes of this neighbor are kept; `undefined`: what it announced. */
+  /** Bounds for how long stale routes of this neighbor are kept; `undefined`: what it announced. */
+  readonly minGracefulRestartTimeSec?: number;
   readonly maxGracefulRestartTimeSec?: number;
   readonly requireCapabilities: readonly (
     | 'graceful restart'
@@ -452,4 +454,9 @@ export interface BgpChannelConfig extends ChannelConfig {
   readonly secondary: boolean;
   readonly gracefulRestart: boolean;
   readonly longLivedGracefulRestart: boolean;
+  /** Instead of the protocol's. */
+  readonly longLivedStaleTimeSec?: number;
+  /** Bounds for what the neighbor announced. */
+  readonly minLongLivedStaleTimeSec?: number;
+  readonly maxLongLivedStaleTimeSec?: number;
 }

@@ -56,6 +56,7 @@ export interface Engine {
   readonly interfacesSettled: boolean;
   readonly routerId: IpAddress;
   readonly hostname: string;
+  readonly version: string;
   order(order: Order): void;
   log(logClass: LogClass, text: string): void;
   /** Tables named in the configuration exist before any protocol does. */

@@ -222,6 +222,7 @@ export function bgpConfig(
     enableAs4: true,
     enableExtendedMessages: false,
     advertiseHostname: false,
+    advertiseSoftwareVersion: false,
     gracefulRestart: 'aware',
     gracefulRestartTimeSec: 120,
     gracefulNotification: false,

@@ -116,3 +116,68 @@ test('a neighbor that restarts itself, or cannot restart gracefully, is not wait
     assert.ok(lan.clock.nowMs - start < 60_000);
   }
 });
+
+test('long-lived: what outlives the restart time is a last resort, told to those who understand', () => {
+  const longLived: Partial<BgpConfig> = {
+    gracefulRestart: 'on',
+    gracefulRestartTimeSec: 10,
+    longLivedGracefulRestart: 'on',
+    longLivedStaleTimeSec: 600,
+    channels: [
+      bgpChannelConfig('ipv4', {
+        exportPolicy: ALL,
+        gracefulRestart: true,
+        longLivedGracefulRestart: true,
+      }),
+    ],
+  };
+  const { lan, at } = build(
+    { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002, change: longLived }], routes: [FIRST] },
+    {
+      n: 2,
+      asn: 65002,
+      sessions: [
+        { to: 1, asn: 65001, change: longLived },
+        { to: 3, asn: 65003 },
+        { to: 4, asn: 65004, change: { gracefulRestart: 'off', longLivedGracefulRestart: 'off' } },
+      ],
+    },
+    { n: 3, asn: 65003, sessions: [{ to: 2, asn: 65002 }] },
+    { n: 4, asn: 65004, sessions: [{ to: 2, asn: 65002 }] },
+  );
+  lan.until(() => table(at(3)).has(FIRST) && table(at(4)).has(FIRST), 60_000, 'routes');
+  at(1).gracefulRestart();
+  lan.until(() => table(at(2)).get(FIRST)?.llgrStale === true, 20_000, 'long-lived stale');
+  lan.until(() => !table(at(4)).has(FIRST), 1000, 'RFC 9494 §4.3: withdrawn from 4');
+  assert.ok(table(at(3)).get(FIRST)!.bgp!.communities!.includes(0xffff0006), 'LLGR_STALE for 3');
+  at(1).boot(undefined, true);
+  lan.until(() => table(at(4)).has(FIRST), 60_000, 'back to normal');
+  assert.equal(table(at(2)).get(FIRST)!.llgrStale, undefined);
+  assert.equal(table(at(2)).get(FIRST)!.bgp!.communities, undefined);
+});
+
+test('long-lived: a neighbor that lost its forwarding state gets nothing for its old routes', () => {
+  const longLived: Partial<BgpConfig> = {
+    gracefulRestart: 'on',
+    gracefulRestartTimeSec: 10,
+    longLivedGracefulRestart: 'on',
+    channels: [
+      bgpChannelConfig('ipv4', {
+        exportPolicy: ALL,
+        gracefulRestart: true,
+        longLivedGracefulRestart: true,
+      }),
+    ],
+  };
+  const { lan, at } = build(
+    { n: 1, asn: 65001, sessions: [{ to: 2, asn: 65002, change: longLived }], routes: [FIRST] },
+    { n: 2, asn: 65002, sessions: [{ to: 1, asn: 65001, change: longLived }] },
+  );
+  lan.until(() => table(at(2)).has(FIRST), 60_000, 'route');
+  at(1).kill();
+  lan.until(() => table(at(2)).get(FIRST)?.llgrStale === true, 20_000, 'long-lived stale');
+  // Not told that the kernel went on: the F bit is clear.
+  at(1).boot();
+  lan.until(() => session(at(2), 'to1') === 'Established', 60_000, 'session');
+  assert.equal(table(at(2)).get(FIRST)?.llgrStale, undefined);
+});

@@ -104,15 +104,22 @@ export function retentionFor(
     const longLived = negotiated.longLived
       ? negotiated.remote.longLived!.families.find((entry) => entry.family === family)
       : undefined;
-    // RFC 4724 §4.2: the restart time the peer asked for, bounded by the operator.
-    const limit = config.maxGracefulRestartTimeSec ?? graceful.restartTimeSec;
+    // RFC 4724 §4.2, RFC 9494 §4.3: the times the peer asked for, bounded by the operator.
     const restartTimeSec =
       listed && keepsGraceful(config, channel.gracefulRestart)
-        ? Math.min(graceful.restartTimeSec, limit)
+        ? bounded(
+            graceful.restartTimeSec,
+            config.minGracefulRestartTimeSec,
+            config.maxGracefulRestartTimeSec,
+          )
         : 0;
     const llgrStaleTimeSec =
       longLived && keepsLongLived(config, channel.longLivedGracefulRestart)
-        ? longLived.staleTimeSec
+        ? bounded(
+            longLived.staleTimeSec,
+            channel.minLongLivedStaleTimeSec,
+            channel.maxLongLivedStaleTimeSec,
+          )
         : 0;
     if (restartTimeSec + llgrStaleTimeSec > 0) {
       families.push({ family, restartTimeSec, llgrStaleTimeSec });
@@ -140,6 +147,10 @@ function isGraceful(negotiated: Negotiated, reason: DownReason, config: SessionC
     case 'stopped':
       return false;
   }
+}
+
+function bounded(value: number, min = 0, max = Infinity): number {
+  return Math.max(min, Math.min(value, max));
 }
 
 /** Helper mode is per session; with `graceful restart on` each channel may opt out. */

@@ -13,7 +13,7 @@ import {
 } from '../wire/notification.ts';
 import { decodeOpen } from '../wire/open.ts';
 import { negotiatedOf } from './peer-state.ts';
-import { CAPABILITIES, ENDPOINTS, establish, kindsOf, logsOf } from './test-peers.ts';
+import { CAPABILITIES, ENDPOINTS, channelFor, establish, kindsOf, logsOf } from './test-peers.ts';
 import type { Lone } from './test-peers.ts';
 import type { Retention, SessionAction, SessionConfig } from './types.ts';
 
@@ -62,6 +62,8 @@ test('routes outlive a session only where the peer listed the family', () => {
   assert.deepEqual(retentionAfter(FRR_RESTARTER, vanish, off), []);
   const bounded = { ...AWARE, maxGracefulRestartTimeSec: 30 };
   assert.equal(retentionAfter(FRR_RESTARTER, vanish, bounded)[0]?.restartTimeSec, 30);
+  const raised = { ...AWARE, minGracefulRestartTimeSec: 300 };
+  assert.equal(retentionAfter(FRR_RESTARTER, vanish, raised)[0]?.restartTimeSec, 300);
   const longLived: CapabilitySet = {
     ...FRR_HELPER,
     longLived: { families: [{ family: 'ipv4', forwardingPreserved: true, staleTimeSec: 3600 }] },
@@ -69,6 +71,9 @@ test('routes outlive a session only where the peer listed the family', () => {
   assert.deepEqual(retentionAfter(longLived, vanish), [
     { family: 'ipv4', restartTimeSec: 0, llgrStaleTimeSec: 3600 },
   ]);
+  const channels = [{ ...channelFor('ipv4'), maxLongLivedStaleTimeSec: 600 }];
+  const shorter = retentionAfter(longLived, vanish, { ...AWARE, channels });
+  assert.equal(shorter[0]?.llgrStaleTimeSec, 600);
 });
 
 test('a spoken end keeps no routes', () => {

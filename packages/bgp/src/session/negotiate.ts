@@ -155,6 +155,8 @@ function localCapabilities(
     ...(config.enableAs4 && { as4: publicAs(config) }),
     ...(config.advertiseHostname &&
       identity.hostname !== undefined && { hostname: identity.hostname }),
+    ...(config.advertiseSoftwareVersion &&
+      identity.softwareVersion !== undefined && { softwareVersion: identity.softwareVersion }),
     ...(config.gracefulRestart !== 'off' && {
       gracefulRestart: {
         restarting: identity.restarting,
@@ -175,10 +177,10 @@ function localCapabilities(
           config.longLivedGracefulRestart === 'on'
             ? channels
                 .filter(({ channel }) => channel.longLivedGracefulRestart)
-                .map(({ family }) => ({
+                .map(({ family, channel }) => ({
                   family,
                   forwardingPreserved,
-                  staleTimeSec: config.longLivedStaleTimeSec,
+                  staleTimeSec: channel.longLivedStaleTimeSec ?? config.longLivedStaleTimeSec,
                 }))
             : [],
       },

@@ -220,6 +220,7 @@ test('everything negotiable is negotiated', () => {
   const both = {
     enableExtendedMessages: true,
     advertiseHostname: true,
+    advertiseSoftwareVersion: true,
     gracefulRestart: 'on',
     longLivedGracefulRestart: 'on',
     channels: [
@@ -232,13 +233,14 @@ test('everything negotiable is negotiated', () => {
     a: { ...both, localRole: 'provider' },
     b: { ...both, localRole: 'customer', requireRoles: true },
     aIdentity: { hostname: 'router' },
-    bIdentity: { hostname: 'node1' },
+    bIdentity: { hostname: 'node1', softwareVersion: 'Test/1' },
   });
   pair.run(10);
   const negotiated = negotiatedOf(pair.a.state)!;
   assert.equal(negotiated.extendedMessages, true);
   assert.equal(negotiated.enhancedRouteRefresh, true);
   assert.equal(negotiated.remote.hostname, 'node1');
+  assert.equal(negotiated.remote.softwareVersion, 'Test/1');
   assert.equal(negotiated.remote.role, 3);
   assert.equal(negotiated.longLived, true);
   assert.deepEqual(negotiated.families, [

@@ -41,6 +41,7 @@ export function configFor(overrides: Partial<SessionConfig> = {}): SessionConfig
     enableAs4: true,
     enableExtendedMessages: false,
     advertiseHostname: false,
+    advertiseSoftwareVersion: false,
     gracefulRestart: 'off',
     gracefulRestartTimeSec: 120,
     gracefulNotification: false,

@@ -28,6 +28,11 @@ export interface SessionChannelConfig {
   readonly addPaths: 'off' | 'rx' | 'tx' | 'on';
   readonly gracefulRestart: boolean;
   readonly longLivedGracefulRestart: boolean;
+  /** Instead of the session's. */
+  readonly longLivedStaleTimeSec?: number;
+  /** Bounds for the stale time that the peer asks for. */
+  readonly minLongLivedStaleTimeSec?: number;
+  readonly maxLongLivedStaleTimeSec?: number;
 }
 
 /** What the operator set, as far as the session cares. `BgpConfig` of the router satisfies it. */
@@ -57,12 +62,14 @@ export interface SessionConfig {
   readonly enableAs4: boolean;
   readonly enableExtendedMessages: boolean;
   readonly advertiseHostname: boolean;
+  readonly advertiseSoftwareVersion: boolean;
   readonly gracefulRestart: GracefulMode;
   readonly gracefulRestartTimeSec: number;
   /** RFC 8538: the N bit, so that a NOTIFICATION keeps routes unless it is a Hard Reset. */
   readonly gracefulNotification: boolean;
   readonly longLivedGracefulRestart: GracefulMode;
   readonly longLivedStaleTimeSec: number;
+  readonly minGracefulRestartTimeSec?: number;
   readonly maxGracefulRestartTimeSec?: number;
   readonly requireCapabilities: readonly RequiredCapability[];
   readonly localRole?: RoleName;
@@ -77,6 +84,8 @@ export interface SessionIdentity {
   /** BGP Identifier, dotted quad. */
   readonly routerId: IpAddress;
   readonly hostname?: string;
+  /** Program and version, e.g. "Rookery/0.1.0". */
+  readonly softwareVersion?: string;
   /** For log lines and errors; the configured or dynamic neighbor. */
   readonly neighborAddress: IpAddress;
   readonly interface?: string;

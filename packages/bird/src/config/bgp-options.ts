@@ -93,6 +93,7 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
   'default bgp_med': (read, d) => void (d.defaultMed = read.num()),
   'default bgp_local_pref': (read, d) => void (d.defaultLocalPref = read.num()),
 
+  'default reject': (read, d) => void (d.defaultReject = read.bool()),
   'enforce first as': (read, d) => void (d.enforceFirstAs = read.bool()),
   'allow local as': (read, d) => {
     d.allowLocalAs = read.c.isPunct(';') ? Infinity : readAllowLocalAs(read);
@@ -113,18 +114,21 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
   'enable enhanced route refresh': (read, d) => void (d.enableEnhancedRouteRefresh = read.bool()),
   'enable as4': (read, d) => void (d.enableAs4 = read.bool()),
   'enable extended messages': (read, d) => void (d.enableExtendedMessages = read.bool()),
+  'advertise software version': (read, d) => void (d.advertiseSoftwareVersion = read.bool()),
   'advertise hostname': (read, d) => void (d.advertiseHostname = read.bool()),
   'graceful restart': (read, d) => void (d.gracefulRestart = restartMode(read)),
   'graceful restart time': (read, d) => {
     d.gracefulRestartTimeSec = read.num(0, 4095, 'Graceful restart time');
   },
   'graceful restart notification': (read, d) => void (d.gracefulNotification = read.bool()),
-  'min graceful restart time': (read) => void read.num(0, 4095, 'Graceful restart time'),
+  'min graceful restart time': (read, d) => {
+    d.minGracefulRestartTimeSec = read.num(0, 4095, 'Graceful restart time');
+  },
   'max graceful restart time': (read, d) => void (d.maxGracefulRestartTimeSec = read.num()),
   'long lived graceful restart': (read, d) => void (d.longLivedGracefulRestart = restartMode(read)),
   'long lived stale time': (read, d) => void (d.longLivedStaleTimeSec = read.num()),
-  'min long lived stale time': (read) => void read.num(),
-  'max long lived stale time': (read) => void read.num(),
+  'min long lived stale time': (read, d) => void (d.minLongLivedStaleTimeSec = read.num()),
+  'max long lived stale time': (read, d) => void (d.maxLongLivedStaleTimeSec = read.num()),
   'require graceful restart': require('graceful restart'),
   'require long lived graceful restart': require('long lived graceful restart'),
   'require route refresh': require('route refresh'),

@@ -70,6 +70,7 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
       end,
       multihop: multihop !== undefined,
       needsPolicy: !internal && !confederate,
+      defaultReject: !internal && d.defaultReject === true,
       restart: gracefulRestart === 'on',
       longLived: longLivedGracefulRestart === 'on',
     }),
@@ -134,11 +135,13 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     enableAs4: d.enableAs4 ?? true,
     enableExtendedMessages: d.enableExtendedMessages ?? false,
     advertiseHostname: d.advertiseHostname ?? false,
+    advertiseSoftwareVersion: d.advertiseSoftwareVersion ?? false,
     gracefulRestart,
     gracefulRestartTimeSec: d.gracefulRestartTimeSec ?? 120,
     gracefulNotification: d.gracefulNotification ?? false,
     longLivedGracefulRestart,
     longLivedStaleTimeSec: d.longLivedStaleTimeSec ?? 3600,
+    ...defined('minGracefulRestartTimeSec', d.minGracefulRestartTimeSec),
     ...defined('maxGracefulRestartTimeSec', d.maxGracefulRestartTimeSec),
     requireCapabilities: d.requireCapabilities ?? [],
     ...defined('bfd', d.bfd),
@@ -187,6 +190,7 @@ interface ChannelContext {
   readonly end: Token;
   readonly multihop: boolean;
   readonly needsPolicy: boolean;
+  readonly defaultReject: boolean;
   readonly restart: boolean;
   readonly longLived: boolean;
 }
@@ -194,10 +198,11 @@ interface ChannelContext {
 function finishBgpChannel(
   read: Reader,
   d: BgpDraft,
-  channel: ChannelDraft,
+  draft: ChannelDraft,
   context: ChannelContext,
 ): BgpChannelConfig {
   const { end } = context;
+  const channel = context.defaultReject ? closed(draft) : draft;
   const fail = (message: string, hint?: string): never => raise(end, 'semantic', message, hint);
   // RFC 8212: an eBGP session without a policy would be an accident.
   if (context.needsPolicy && channel.importPolicy === undefined) {
@@ -242,5 +247,24 @@ function finishBgpChannel(
     secondary: channel.secondary ?? false,
     gracefulRestart: channel.gracefulRestart ?? context.restart,
     longLivedGracefulRestart: channel.longLivedGracefulRestart ?? context.longLived,
+    ...defined('longLivedStaleTimeSec', channel.longLivedStaleTimeSec),
+    ...defined(
+      'minLongLivedStaleTimeSec',
+      channel.minLongLivedStaleTimeSec ?? d.minLongLivedStaleTimeSec,
+    ),
+    ...defined(
+      'maxLongLivedStaleTimeSec',
+      channel.maxLongLivedStaleTimeSec ?? d.maxLongLivedStaleTimeSec,
+    ),
+  };
+}
+
+/** RFC 8212 §2: without a policy nothing passes. */
+function closed(draft: ChannelDraft): ChannelDraft {
+  const none = { kind: 'none' } as const;
+  return {
+    ...draft,
+    importPolicy: draft.importPolicy ?? none,
+    exportPolicy: draft.exportPolicy ?? none,
   };
 }

@@ -76,6 +76,10 @@ export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
   authentication?: 'none' | 'md5';
+  /** RFC 8212 without a complaint: a channel without policy passes nothing. */
+  defaultReject?: boolean;
+  minLongLivedStaleTimeSec?: number;
+  maxLongLivedStaleTimeSec?: number;
 } & Own<BgpConfig>;
 
 export type ProtocolDraft =

@@ -77,11 +77,13 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   enableAs4: 'session',
   enableExtendedMessages: 'session',
   advertiseHostname: 'session',
+  advertiseSoftwareVersion: 'session',
   gracefulRestart: 'session',
   gracefulRestartTimeSec: 'session',
   gracefulNotification: 'session',
   longLivedGracefulRestart: 'session',
   longLivedStaleTimeSec: 'session',
+  minGracefulRestartTimeSec: 'session',
   maxGracefulRestartTimeSec: 'session',
   requireCapabilities: 'session',
   bfd: 'absorbed',
@@ -127,7 +129,10 @@ export function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): bo
     a.importTable === b.importTable &&
     a.secondary === b.secondary &&
     a.gracefulRestart === b.gracefulRestart &&
-    a.longLivedGracefulRestart === b.longLivedGracefulRestart
+    a.longLivedGracefulRestart === b.longLivedGracefulRestart &&
+    a.longLivedStaleTimeSec === b.longLivedStaleTimeSec &&
+    a.minLongLivedStaleTimeSec === b.minLongLivedStaleTimeSec &&
+    a.maxLongLivedStaleTimeSec === b.maxLongLivedStaleTimeSec
   );
 }
 

@@ -564,6 +564,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     return {
       routerId: this.localId,
       hostname: this.engine.hostname,
+      softwareVersion: `Rookery/${this.engine.version}`,
       neighborAddress:
         config.neighborAddress ?? config.neighborRange ?? `the router on ${config.interface}`,
       ...(config.interface === undefined ? {} : { interface: config.interface }),
