@@ -36,7 +36,6 @@ const COLUMNS: readonly Column[] = [
   ['controller', process_('controller')],
   ['speaker', process_('speaker')],
   ['router', process_('router')],
-  ['relay', process_('relay')],
   ['takeover, s', ({ takeoverSec }) => takeoverSec.toFixed(2)],
 ];
 

@@ -157,7 +157,7 @@ export function costs(state: string): ReadonlyMap<string, Cost> {
   const found = new Map<string, Cost>([
     ['API', { rssMib: process.memoryUsage.rss() / 1048576, cpuSec: (user + system) / 1e6 }],
   ]);
-  for (const role of ['controller', 'speaker', 'router', 'relay']) {
+  for (const role of ['controller', 'speaker', 'router']) {
     const each = pidsOf(role, state).map(costOf);
     if (each.length === 0) continue;
     const mean = (pick: (cost: Cost) => number): number =>

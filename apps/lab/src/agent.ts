@@ -1,13 +1,13 @@
 // The small programs that live inside the lab's hosts: the pod (an HTTP server that answers with
 // its node's name), the client (opens one new connection per request, for ever, and reports each
-// outcome), and the relay (a TCP port that leads to the lab's API server, which sits outside the
-// namespaces). Parent and agent speak JSON over Node's IPC channel; an agent ends with its parent.
+// outcome) and the gate (listens on behalf of its parent, which sits outside the namespaces). Parent
+// and agent speak JSON over Node's IPC channel; an agent ends with its parent.
 
 import { createSocket } from 'node:dgram';
 import { createServer as createHttpServer, request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 
-export type AgentRole = 'pod' | 'client' | 'relay';
+export type AgentRole = 'pod' | 'client' | 'gate';
 
 /** Parent to client. */
 export type ClientOrder =
@@ -47,10 +47,10 @@ export function runAgent(role: AgentRole, args: readonly string[]): void {
   switch (role) {
     case 'pod':
       return runPod(args[0] ?? '', Number(args[1]), args[2] ?? '');
-    case 'relay':
-      return runRelay(args[0] ?? '', Number(args[1]), args[2] ?? '');
     case 'client':
       return runClient();
+    case 'gate':
+      return runGate(args[0] ?? '', Number(args[1]));
   }
 }
 
@@ -62,17 +62,12 @@ function runPod(address: string, port: number, nodeName: string): void {
   server.listen(port, address, () => process.send?.({ kind: 'ready' }));
 }
 
-function runRelay(address: string, port: number, socketPath: string): void {
-  // Without Nagle's algorithm: a TLS record that waits for an ACK costs 40 ms a hop.
-  const server = createServer({ noDelay: true }, (inner) => {
-    const outer = connect(socketPath);
-    inner.pipe(outer).pipe(inner);
-    inner.on('error', () => outer.destroy());
-    outer.on('error', () => inner.destroy());
-    inner.on('close', () => outer.destroy());
-    outer.on('close', () => inner.destroy());
+/** The parent is given the socket itself: what it accepts there never passes through this process. */
+function runGate(address: string, port: number): void {
+  const server = createServer();
+  server.listen(port, address, () => {
+    process.send?.({ kind: 'ready' }, server, {}, () => process.exit(0));
   });
-  server.listen(port, address, () => process.send?.({ kind: 'ready' }));
 }
 
 function runClient(): void {

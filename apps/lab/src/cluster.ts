@@ -1,10 +1,10 @@
-// The lab's cluster: the embedded API with the objects of a running cluster in it, the relay that
-// lets the hosts reach it, our controller, and what a cluster does by itself: an EndpointSlice for
+// The lab's cluster: the embedded API with the objects of a running cluster in it, the gate through
+// which the hosts reach it, our controller, and what a cluster does by itself: an EndpointSlice for
 // every service and proxy rules on every node.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { type Server, connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import {
   type ApiServer,
@@ -37,7 +37,7 @@ export interface Cluster {
   readonly api: ApiServer;
   /** For the user and kubectl, on loopback. */
   readonly kubeconfig: string;
-  /** For the daemons in the hosts, through the relay. */
+  /** For the daemons in the hosts, through the gate. */
   readonly kubeconfigInside: string;
   /** Creates or replaces the objects of a YAML text. */
   apply(yaml: string): void;
@@ -61,8 +61,8 @@ export interface ClusterOptions {
   readonly control: Place;
   /** The command that answers `vtysh …` on a node. */
   readonly vtysh: (node: string, args: readonly string[]) => readonly string[];
-  /** Starts a relay agent in the control host that leads to a Unix socket. */
-  readonly startRelay: (socketPath: string) => Promise<ChildProcess>;
+  /** A socket that listens in the control host. */
+  readonly listen: (address: string, port: number) => Promise<Server>;
 }
 
 const API_PORT = 6443;
@@ -72,7 +72,8 @@ const PROXY_SYNC_MS = 50;
 /** Starts the API with everything that a cluster has before the post begins. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const api = await createApiServer({
-    stateFile: join(options.directory, 'cluster.sqlite'),
+    // It ends with the process anyway.
+    stateFile: ':memory:',
     listen: [{ host: '127.0.0.1', port: 0 }],
     certificateDirectory: options.directory,
     extraNames: [CONTROL_ADDRESS],
@@ -89,8 +90,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   writeFileSync(kubeconfig, await api.kubeconfig(), { mode: 0o600 });
   const inside = await api.kubeconfig({ url: `https://${CONTROL_ADDRESS}:${API_PORT}` });
   writeFileSync(kubeconfigInside, inside, { mode: 0o600 });
-  const gate = openGate(join(options.directory, 'api.sock'), Number(new URL(api.url).port));
-  await options.startRelay(gate.path);
+  const server = await options.listen(CONTROL_ADDRESS, API_PORT);
+  const gate = openGate(api, server);
   const stopProxying = actAsCluster(api, options.hosts);
   const controller = launch(options.control, 'controller', [
     ...options.self,
@@ -126,6 +127,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       stopProxying();
       await end(controller);
       gate.shut();
+      server.close();
       await api.close();
     },
   };
@@ -182,15 +184,11 @@ function eventsAbout(api: ApiServer, key: ObjectKey): readonly ClusterEvent[] {
 /** Endpoint slices for services that select the web pods, and proxy rules for all of them. */
 function actAsCluster(api: ApiServer, hosts: Readonly<Record<HostName, Host>>): () => void {
   const allReady: ReadonlySet<string> = new Set(NODES.map((node) => node.name));
+  const proxied = new Map<string, readonly ProxiedService[]>();
   let timer: NodeJS.Timeout | undefined;
-  let proxied = '[]';
   const proxyAll = (): void => {
     timer = undefined;
-    const services = api.api.store.list(STORE_KEY.Service).flatMap(proxiedService);
-    // Most writes to a service concern its status alone: no rule differs.
-    const text = JSON.stringify(services);
-    if (text === proxied) return;
-    proxied = text;
+    const services = [...proxied.values()].flat();
     for (const node of NODES) {
       // A host that is being taken down has no rules to lose.
       void proxyServices(hosts[node.name], node.name, services).catch(() => {});
@@ -201,6 +199,13 @@ function actAsCluster(api: ApiServer, hosts: Readonly<Record<HostName, Host>>): 
     if (type === 'ADDED' && spec?.selector?.['app'] === 'web') {
       api.apply(webEndpoints(object.metadata.name!, allReady) as unknown as KubeObject);
     }
+    const name = object.metadata.name!;
+    const before = proxied.get(name) ?? [];
+    const after = type === 'DELETED' ? [] : proxiedService(object);
+    // Most writes to a service concern its status alone: no rule differs.
+    if (JSON.stringify(after) === JSON.stringify(before)) return;
+    if (after.length > 0) proxied.set(name, after);
+    else proxied.delete(name);
     timer ??= setTimeout(proxyAll, PROXY_SYNC_MS);
   });
   return unsubscribe;
@@ -266,34 +271,25 @@ function readLog(directory: string, nodeName: string, container: string): string
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
-/** A Unix socket in front of the API's port, which can be shut to play an outage. */
-function openGate(path: string, port: number) {
-  const open = new Set<{ destroy(): void }>();
-  let server: Server | undefined;
-  const start = (): void => {
-    server = createServer((inner) => {
-      const outer = connect({ port, host: '127.0.0.1', noDelay: true });
-      for (const [socket, other] of [
-        [inner, outer],
-        [outer, inner],
-      ] as const) {
-        open.add(socket);
-        socket.on('error', () => other.destroy());
-        socket.on('close', () => {
-          open.delete(socket);
-          other.destroy();
-        });
-      }
-      inner.pipe(outer).pipe(inner);
-    }).listen(path);
-  };
-  start();
+/** The API's port in the control host, which can be shut to play an outage. */
+function openGate(api: ApiServer, server: Server): { open(): void; shut(): void } {
+  const sockets = new Set<Socket>();
+  let isOpen = true;
+  server.on('connection', (socket) => {
+    if (!isOpen) return socket.destroy();
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    // A TLS record that waits for an ACK costs 40 ms.
+    socket.setNoDelay(true);
+    api.serve(socket);
+  });
   return {
-    path,
-    open: start,
+    open(): void {
+      isOpen = true;
+    },
     shut(): void {
-      server?.close();
-      for (const socket of open) socket.destroy();
+      isOpen = false;
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

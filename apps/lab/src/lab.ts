@@ -4,6 +4,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { AgentRole } from './agent.ts';
 import { Client } from './client.ts';
@@ -21,15 +22,7 @@ import { Host } from './host.ts';
 import { frrConfFor } from './post.ts';
 import { type ProxiedService, proxyServices } from './service-proxy.ts';
 import { type SyslogReceiver, receiveSyslog } from './syslog-receiver.ts';
-import {
-  CONTROL_ADDRESS,
-  HOST_NAMES,
-  type HostName,
-  NODES,
-  type NodeName,
-  POD_PORT,
-  wire,
-} from './topology.ts';
+import { HOST_NAMES, type HostName, NODES, type NodeName, POD_PORT, wire } from './topology.ts';
 
 export interface LabOptions {
   /** Directory of sockets, logs and the kubeconfig; ends with the sandbox. */
@@ -112,7 +105,7 @@ export class Lab {
           ...['vtysh', '--vty_socket', join(options.state, node)],
           ...args,
         ],
-        startRelay: (socket) => agent('control', 'relay', CONTROL_ADDRESS, '6443', socket),
+        listen: (address, port) => listenIn(hosts.control, options.self, address, port),
       });
     }
     for (const node of NODES) {
@@ -168,6 +161,22 @@ const POST_SERVICE: ProxiedService = {
   externalTrafficPolicy: 'Local',
   endpoints: NODES.map((node) => ({ address: node.pod, nodeName: node.name })),
 };
+
+/** A socket that listens in a host: an agent there opens it and hands it over. */
+async function listenIn(
+  host: Host,
+  self: readonly string[],
+  address: string,
+  port: number,
+): Promise<Server> {
+  const child = host.spawn([...self, 'lab-agent', 'gate', address, String(port)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return new Promise((resolve, reject) => {
+    child.once('message', (_ready, server) => resolve(server as Server));
+    child.once('exit', (code) => reject(new Error(`${host.name}: the gate ended with ${code}`)));
+  });
+}
 
 /** Starts `rookery lab-agent ROLE …` in a host and waits until it says that it is ready. */
 async function startAgent(

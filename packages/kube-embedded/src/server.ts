@@ -4,7 +4,7 @@
 
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stringify } from 'yaml';
 import type { ServiceRanges } from './admission-service.ts';
@@ -88,6 +88,8 @@ export interface ApiServer {
    * the start: name later ones in `extraNames`.
    */
   listenOn: (address: ListenAddress) => Promise<string>;
+  /** Serves a connection that somebody else accepted, as if it had come to the first listener. */
+  serve: (socket: Socket) => void;
   close: () => Promise<void>;
 }
 
@@ -342,6 +344,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     api,
     apply: (...objects) => applySeed(api, objects),
     listenOn,
+    serve: (socket) => void servers[0]!.emit('connection', socket),
     close: async () => {
       for (const socket of upgraded) socket.destroy();
       await Promise.all(servers.map(closeServer));
