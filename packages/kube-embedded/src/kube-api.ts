@@ -1,6 +1,6 @@
 // The API behind the HTTP surface: reads in any served version, and one write path for create,
 // update, patch and apply: decode, default, validate, admit, track managers, store.
-// Everything is synchronous, so writes are serial and a watch event leaves within the same tick.
+// Everything is synchronous, so writes are serial and a watch event leaves with the same turn.
 
 import { randomUUID } from 'node:crypto';
 import { admitBuiltin } from './admission.ts';

@@ -38,7 +38,8 @@ const schemaSql = `
   CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
 
-type Listener = (change: Change) => void;
+/** `json`: the object as text, made once for everybody who passes it on. */
+type Listener = (change: Change, json: string) => void;
 
 export class Store {
   readonly #db: DatabaseSync;
@@ -191,8 +192,8 @@ export class Store {
     if (this.#changes.length > this.#historyLimit * 1.2) {
       this.compact(this.#changes[this.#changes.length - this.#historyLimit]?.revision ?? 0);
     }
-    for (const listener of this.#listeners.get(resource) ?? []) listener(change);
-    for (const listener of this.#everyListener) listener(change);
+    for (const listener of this.#listeners.get(resource) ?? []) listener(change, body);
+    for (const listener of this.#everyListener) listener(change, body);
   }
 
   #load(): void {
