@@ -1,11 +1,15 @@
 // The tables of a simulated network and of the oracle as lines of text, and the lines that differ:
 // what each router holds and chose, what it says it told each neighbor, what its kernel forwards.
 
-import type { Prefix } from '@rookery/net';
+import { SEGMENT } from '@rookery/bgp';
+import { familyOf } from '@rookery/net';
+import type { Family, Prefix } from '@rookery/net';
 import type { RouteAttributes } from '@rookery/rib';
 import type { RouteQuery, RouteView } from '@rookery/router';
 import type { SimRouter } from '../sim-router.ts';
-import type { HeldRoute, OracleResult, Outcome, SentRoute } from './oracle.ts';
+import type { HeldRoute, Outcome, SentRoute } from './oracle-choice.ts';
+import type { OracleResult } from './oracle.ts';
+import { familiesOf } from './plan.ts';
 import type { NetworkPlan, RouterPlan } from './plan.ts';
 
 type Expected = Extract<OracleResult, { readonly kind: 'stable' }>;
@@ -58,8 +62,7 @@ function expectedTable(
     for (const route of held) {
       if (route.filtered && !route.via?.own.keepFiltered) continue;
       const mark = route.filtered ? 'filtered' : best.includes(route) ? markOf(best.length) : '-';
-      const protocol = route.via?.session.name ?? 'static1';
-      lines.push(`${net} ${protocol} ${mark} ${wordsOf(heldWords(route))}`);
+      lines.push(`${net} ${protocolOf(net, route)} ${mark} ${wordsOf(route)}`);
     }
   }
   return lines.toSorted();
@@ -71,13 +74,11 @@ function actualTable(
   tables: ReadonlyMap<Prefix, Outcome>,
 ): string[] {
   const lines: string[] = [];
-  const table = plan.family === 'ipv4' ? 'master4' : 'master6';
+  const names = familiesOf(plan).map(tableOf);
   for (const filtered of [false, true]) {
-    walk(sim, { tables: [table], primary: false, filtered, countOnly: false }, (net, route) => {
+    walk(sim, { tables: names, primary: false, filtered, countOnly: false }, (net, route) => {
       const words = wordsOf(actualWords(route.attributes));
-      const ties = (tables.get(net)?.best ?? []).map(
-        (r) => `${r.via?.session.name ?? 'static1'} ${wordsOf(heldWords(r))}`,
-      );
+      const ties = (tables.get(net)?.best ?? []).map((r) => `${protocolOf(net, r)} ${wordsOf(r)}`);
       const tied = ties.length > 1 && ties.includes(`${route.protocol} ${words}`);
       const chosen = route.best ? markOf(1) : '-';
       const mark = filtered ? 'filtered' : tied ? markOf(ties.length) : chosen;
@@ -87,6 +88,14 @@ function actualTable(
   return lines.toSorted();
 }
 
+function protocolOf(net: Prefix, { via }: HeldRoute): string {
+  return via?.session.name ?? `static ${familyOf(net)}`;
+}
+
+function tableOf(family: Family): string {
+  return family === 'ipv4' ? 'master4' : 'master6';
+}
+
 /** Of several equal ones any may be the best. */
 function markOf(candidates: number): string {
   return candidates > 1 ? 'one of the best' : 'best';
@@ -94,14 +103,16 @@ function markOf(candidates: number): string {
 
 function actualExports(plan: NetworkPlan, sim: SimRouter, protocol: string): string[] {
   const nets: string[] = [];
-  const query: RouteQuery = {
-    tables: [plan.family === 'ipv4' ? 'master4' : 'master6'],
-    export: { kind: 'exported', protocol, channel: plan.family },
-    primary: false,
-    filtered: false,
-    countOnly: false,
-  };
-  if (!walk(sim, query, (net) => nets.push(net))) return ['nothing: the channel is not up'];
+  for (const family of familiesOf(plan)) {
+    const query: RouteQuery = {
+      tables: [tableOf(family)],
+      export: { kind: 'exported', protocol, channel: family },
+      primary: false,
+      filtered: false,
+      countOnly: false,
+    };
+    if (!walk(sim, query, (net) => nets.push(net))) return [`nothing: no ${family} channel is up`];
+  }
   return nets.toSorted();
 }
 
@@ -155,38 +166,38 @@ function walk(
   }
 }
 
-function heldWords(route: HeldRoute): Partial<SentRoute> {
-  return route;
-}
-
-function actualWords(attributes: RouteAttributes): Partial<SentRoute> {
-  const { bgp } = attributes;
+function actualWords({ bgp }: RouteAttributes): SentRoute {
+  const asnsIn = (types: readonly number[]): number[] =>
+    (bgp?.asPath ?? []).flatMap(({ type, asns }) => (types.includes(type) ? [...asns] : []));
   return {
-    asPath: bgp?.asPath.flatMap((segment) => [...segment.asns]) ?? [],
+    asPath: asnsIn([SEGMENT.asSequence, SEGMENT.asSet]),
+    members: asnsIn([SEGMENT.confedSequence, SEGMENT.confedSet]),
+    origin: bgp?.origin ?? 0,
     localPref: bgp?.localPref,
     med: bgp?.med,
     communities: bgp?.communities ?? [],
     nextHop: bgp?.nextHop,
     originator: bgp?.originatorId,
     clusters: bgp?.clusterList ?? [],
+    otc: bgp?.otc,
   };
 }
 
-function wordsOf(route: Partial<SentRoute>): string {
-  const words = [`path ${route.asPath!.join(' ')}`];
-  if (route.nextHop !== undefined) words.push(`via ${route.nextHop}`);
-  if (route.localPref !== undefined) words.push(`pref ${route.localPref}`);
-  if (route.med !== undefined) words.push(`med ${route.med}`);
-  if (route.communities!.length > 0) {
-    words.push(
-      `tags ${route
-        .communities!.map((c) => c.toString(16))
-        .toSorted()
-        .join(' ')}`,
-    );
-  }
-  if (route.originator !== undefined) words.push(`originator ${route.originator}`);
-  if (route.clusters!.length > 0) words.push(`clusters ${route.clusters!.join(' ')}`);
+function wordsOf(route: SentRoute): string {
+  const tags = route.communities.map((c) => c.toString(16)).toSorted();
+  const words = [`path ${route.asPath.join(' ')}`];
+  const say = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined && value !== '') words.push(`${name} ${value}`);
+  };
+  say('members', route.members.join(' '));
+  say('via', route.nextHop);
+  say('origin', 'ie?'[route.origin]);
+  say('pref', route.localPref);
+  say('med', route.med);
+  say('tags', tags.join(' '));
+  say('originator', route.originator);
+  say('clusters', route.clusters.join(' '));
+  say('otc', route.otc);
   return words.join(', ');
 }
 

@@ -2,38 +2,15 @@
 // loops and whole copies, one network at a time, every router choosing again until nobody changes.
 // Done twice, one router after the other and all at once: where policies have no outcome, or several
 // (RFC 4264), these do not end alike, and there is nothing that an engine could be held to.
-// Written from RFC 4271 §9, RFC 4456 §8-§9, RFC 7911 and the documented defaults of BIRD (bird.md
-// §7); it shares no code with the engine's RIB, its import and export rules or its policies.
+// Written from RFC 4271 §9, RFC 1997, 4456, 5065, 7911, 8950, 9234 and the documented defaults of
+// BIRD; it shares no code with the engine's RIB, its import and export rules or its policies.
 
-import { compareAddresses } from '@rookery/net';
+import { familyOf } from '@rookery/net';
 import type { IpAddress, Prefix } from '@rookery/net';
-import type { EndPlan, NetworkPlan, RouterPlan, Rule, SessionPlan } from './plan.ts';
-
-/** A route as it travels. */
-export interface SentRoute {
-  readonly asPath: readonly number[];
-  readonly localPref: number | undefined;
-  readonly med: number | undefined;
-  readonly communities: readonly number[];
-  readonly nextHop: IpAddress | undefined;
-  readonly originator: IpAddress | undefined;
-  readonly clusters: readonly IpAddress[];
-}
-
-/** A route in the table of a router. */
-export interface HeldRoute extends SentRoute {
-  /** `undefined` for an origin of its own. */
-  readonly via: Neighborship | undefined;
-  readonly filtered: boolean;
-}
-
-export interface Outcome {
-  readonly held: readonly HeldRoute[];
-  /** Usually one; several when their order is not defined (paths of one peer, equal in all else). */
-  readonly best: readonly HeldRoute[];
-  /** What the kernel shares traffic among, when it may. */
-  readonly equal: readonly HeldRoute[];
-}
+import { choose } from './oracle-choice.ts';
+import type { HeldRoute, Neighborship, Outcome, SentRoute } from './oracle-choice.ts';
+import { publicAsOf } from './plan.ts';
+import type { EndPlan, NetworkPlan, RouterPlan, Rule } from './plan.ts';
 
 export type OracleResult =
   | {
@@ -44,13 +21,6 @@ export type OracleResult =
       readonly sent: ReadonlyMap<string, ReadonlyMap<Prefix, readonly SentRoute[]>>;
     }
   | { readonly kind: 'no stable outcome'; readonly net: Prefix };
-
-export interface Neighborship {
-  readonly session: SessionPlan;
-  readonly own: EndPlan;
-  readonly peer: EndPlan;
-  readonly ownIndex: 0 | 1;
-}
 
 export function expectedTables(plan: NetworkPlan): OracleResult {
   const inTurn = new Solver(plan);
@@ -69,6 +39,10 @@ function sameOutcome(a: Solver, b: Solver, net: Prefix): boolean {
   );
 }
 
+const NO_EXPORT = 0xffffff01;
+const NO_ADVERTISE = 0xffffff02;
+const NO_EXPORT_SUBCONFED = 0xffffff03;
+
 class Solver {
   readonly tables: Map<Prefix, Outcome>[];
   readonly sent = new Map<string, Map<Prefix, readonly SentRoute[]>>();
@@ -81,13 +55,15 @@ class Solver {
     this.tables = plan.routers.map(() => new Map());
     this.#neighbors = plan.routers.map(() => []);
     for (const session of plan.sessions) {
-      const [a, b] = session.ends;
-      this.#neighbors[a.router]!.push({ session, own: a, peer: b, ownIndex: 0 });
-      this.#neighbors[b.router]!.push({ session, own: b, peer: a, ownIndex: 1 });
-      for (const end of [0, 1]) this.sent.set(`${session.name} ${end}`, new Map());
+      for (const side of [0, 1] as const) {
+        const [own, peer] = [session.ends[side], session.ends[1 - side]!];
+        const router = plan.routers[peer.router]!;
+        this.#neighbors[own.router]!.push({ session, own, peer, side, router });
+        this.sent.set(`${session.name} ${side}`, new Map());
+      }
     }
-    for (const router of plan.routers) {
-      for (const port of router.ports) this.#segments.set(port.address, port.segment);
+    for (const { addresses, segment } of plan.routers.flatMap((router) => router.ports)) {
+      for (const address of Object.values(addresses)) this.#segments.set(address, segment);
     }
   }
 
@@ -102,7 +78,7 @@ class Solver {
       if (turns < 0) return false;
       const rest = [...waiting].slice(acting.length);
       for (const index of acting) {
-        this.tables[index]!.set(net, this.#choose(routers[index]!, this.#heldBy(index, net)));
+        this.tables[index]!.set(net, choose(routers[index]!, this.#heldBy(index, net)));
       }
       waiting = new Set([...rest, ...acting.flatMap((index) => this.#speak(index, net))]);
     }
@@ -112,29 +88,35 @@ class Solver {
   /** What a router holds, by what its neighbors told it last. */
   #heldBy(index: number, net: Prefix): HeldRoute[] {
     const router = this.#plan.routers[index]!;
-    const held: HeldRoute[] = router.origins.has(net) ? [ORIGIN] : [];
+    const held: HeldRoute[] = router.origins.has(net) ? [ORIGINATED] : [];
     for (const neighbor of this.#neighbors[index]!) {
-      const key = `${neighbor.session.name} ${1 - neighbor.ownIndex}`;
+      const key = `${neighbor.session.name} ${1 - neighbor.side}`;
       for (const route of this.sent.get(key)!.get(net) ?? []) {
-        const arrived = this.#receive(net, route, neighbor, router);
-        if (arrived) held.push(arrived);
+        const arrived = receive(net, route, neighbor, router);
+        const usable = arrived && this.#reaches(router, arrived.nextHop!);
+        if (usable) held.push(arrived);
       }
     }
     return held;
   }
 
+  /** The next hop is somebody else, on a link of ours. */
+  #reaches({ ports }: RouterPlan, hop: IpAddress): boolean {
+    if (ports.some(({ addresses }) => Object.values(addresses).includes(hop))) return false;
+    return ports.some(({ segment }) => segment === this.#segments.get(hop));
+  }
+
   /** Tells the neighbors of a router what it chose; returns those for whom that is news. */
   #speak(index: number, net: Prefix): number[] {
+    const router = this.#plan.routers[index]!;
     const { held, best } = this.tables[index]!.get(net)!;
     const informed: number[] = [];
     for (const neighbor of this.#neighbors[index]!) {
-      const { session, own, peer, ownIndex } = neighbor;
+      const { session, own, peer, side } = neighbor;
       const several = own.sendsPaths && peer.takesPaths;
       const offered = several ? held.filter((r) => !r.filtered) : best.slice(0, 1);
-      const routes = offered.flatMap(
-        (r) => this.#tell(net, r, neighbor, this.#plan.routers[index]!) ?? [],
-      );
-      const sent = this.sent.get(`${session.name} ${ownIndex}`)!;
+      const routes = offered.flatMap((route) => this.#tell(net, route, neighbor, router) ?? []);
+      const sent = this.sent.get(`${session.name} ${side}`)!;
       if (JSON.stringify(sent.get(net) ?? []) === JSON.stringify(routes)) continue;
       sent.set(net, routes);
       informed.push(peer.router);
@@ -142,127 +124,109 @@ class Solver {
     return informed;
   }
 
-  /** What a route that arrives becomes; `undefined` when it is refused before any policy. */
-  #receive(
-    net: Prefix,
-    route: SentRoute,
-    via: Neighborship,
-    router: RouterPlan,
-  ): HeldRoute | undefined {
-    if (route.asPath.includes(router.asn)) return undefined;
-    if (via.session.internal) {
-      if (route.originator === router.routerId) return undefined;
-      if (route.clusters.includes(router.clusterId ?? router.routerId)) return undefined;
-    }
-    const hop = route.nextHop!;
-    if (router.ports.some((port) => port.address === hop)) return undefined;
-    if (!router.ports.some((port) => port.segment === this.#segments.get(hop))) return undefined;
-    const localPref = via.session.internal ? route.localPref : 100;
-    const arrived = { ...route, localPref };
-    const result = follow(net, arrived, via.own.importRules);
-    return { ...(result?.route ?? arrived), via, filtered: result === undefined };
-  }
-
   /** A route in the words of the neighbor; `undefined` when it is not for them. */
   #tell(
     net: Prefix,
     held: HeldRoute,
-    { session, own }: Neighborship,
+    { session, own, side }: Neighborship,
     router: RouterPlan,
   ): SentRoute | undefined {
     const { via } = held;
     if (via?.session === session) return undefined;
-    const reflected = via?.session.internal ?? false;
-    if (session.internal && reflected && !own.rrClient && !via?.own.rrClient) return undefined;
+    const { kind } = session;
+    const reflected = via?.session.kind === 'internal';
+    if (kind === 'internal' && reflected && !own.rrClient && !via.own.rrClient) return undefined;
+    if (held.communities.includes(NO_ADVERTISE)) return undefined;
+    if (kind === 'external' && held.communities.includes(NO_EXPORT)) return undefined;
+    if (kind !== 'internal' && held.communities.includes(NO_EXPORT_SUBCONFED)) return undefined;
+    // RFC 9234 §5, 2: what is only for customers.
+    const relation = session.roles ? session.relations[side] : undefined;
+    if (held.otc !== undefined && relation && relation !== 'customer') return undefined;
     const result = follow(net, held, own.exportRules);
     if (!result) return undefined;
-    const { asPath, localPref, med, communities, nextHop, originator, clusters } = result.route;
-    if (session.internal) {
+    const { asPath, members, origin, localPref, med, communities, nextHop, otc } = result.route;
+    const ownHop = ownHopFor(net, own);
+    if (kind !== 'external') {
+      const within = kind === 'internal' && reflected;
       return {
         asPath,
+        members: kind === 'member' ? [router.asn, ...members] : members,
+        origin,
         localPref: localPref ?? 100,
         med,
         communities,
-        nextHop: reflected ? nextHop : own.address,
-        originator: reflected ? (originator ?? this.#routerIdBehind(via!)) : undefined,
-        clusters: reflected ? [router.clusterId ?? router.routerId, ...clusters] : [],
+        nextHop: reflected ? nextHop : ownHop,
+        originator: within ? (held.originator ?? via.router.routerId) : undefined,
+        clusters: within ? [router.clusterId ?? router.routerId, ...held.clusters] : [],
+        otc,
       };
     }
     // The third party on a shared link is nearer than we are.
     const shared = nextHop !== undefined && this.#segments.get(nextHop) === session.segment;
     return {
-      asPath: own.rsClient ? asPath : [router.asn, ...asPath],
+      asPath: own.rsClient ? asPath : [publicAsOf(router), ...asPath],
+      members: [],
+      origin,
       localPref: undefined,
       // A metric goes to another AS when the export policy set it, or through a route server.
       med: result.setsMed || own.rsClient ? med : undefined,
       communities,
-      nextHop: shared ? nextHop : own.address,
+      nextHop: shared ? nextHop : ownHop,
       originator: undefined,
       clusters: [],
+      // RFC 9234 §5, 1.
+      otc: otc ?? (relation && relation !== 'provider' ? publicAsOf(router) : undefined),
     };
-  }
-
-  #choose(router: RouterPlan, held: readonly HeldRoute[]): Outcome {
-    const usable = held.filter((route) => !route.filtered);
-    const origin = usable.find((route) => route.via === undefined);
-    if (origin) return { held, best: [origin], equal: [origin] };
-    const always = router.med === 'always';
-    // Deterministic: who loses among the routes through one neighbor AS is out.
-    const finalists = always
-      ? usable
-      : usable.filter(
-          (a) =>
-            !usable.some(
-              (b) => b.asPath[0] === a.asPath[0] && this.#compare(b, a, always, 'all') < 0,
-            ),
-        );
-    const best = finalists.filter(
-      (a) => !finalists.some((b) => this.#compare(b, a, always, 'all') < 0),
-    );
-    const first = best[0];
-    const beaten = (a: HeldRoute): boolean =>
-      usable.some((b) => b.asPath[0] === a.asPath[0] && this.#compare(b, a, always, 'merit') < 0);
-    const equal = first
-      ? usable.filter((a) => !beaten(a) && this.#compare(a, first, always, 'merit') === 0)
-      : [];
-    return { held, best, equal };
-  }
-
-  /** Negative when `a` is better. `merit` ends where routes may share traffic. */
-  #compare(a: HeldRoute, b: HeldRoute, medAlways: boolean, upTo: 'merit' | 'all'): number {
-    const steps: number[] = [
-      (b.localPref ?? 100) - (a.localPref ?? 100),
-      a.asPath.length - b.asPath.length,
-      medAlways || a.asPath[0] === b.asPath[0] ? (a.med ?? 0) - (b.med ?? 0) : 0,
-      Number(a.via!.session.internal) - Number(b.via!.session.internal),
-    ];
-    if (upTo === 'all') {
-      steps.push(
-        compareAddresses(this.#originatorOf(a), this.#originatorOf(b)),
-        a.clusters.length - b.clusters.length,
-        compareAddresses(a.via!.peer.address, b.via!.peer.address),
-      );
-    }
-    return steps.find((step) => step !== 0) ?? 0;
-  }
-
-  #originatorOf(route: HeldRoute): IpAddress {
-    return route.originator ?? this.#routerIdBehind(route.via!);
-  }
-
-  #routerIdBehind(via: { readonly peer: EndPlan }): IpAddress {
-    return this.#plan.routers[via.peer.router]!.routerId;
   }
 }
 
-const ORIGIN: HeldRoute = {
+/** What a route that arrives becomes; `undefined` when it is refused before any policy. */
+function receive(
+  net: Prefix,
+  route: SentRoute,
+  via: Neighborship,
+  router: RouterPlan,
+): HeldRoute | undefined {
+  const own = [...route.members, ...route.asPath].filter(
+    (asn) => asn === router.asn || asn === router.confederation,
+  );
+  if (own.length > router.allowLocalAs) return undefined;
+  const { kind, roles, relations } = via.session;
+  if (kind === 'internal') {
+    if (route.originator === router.routerId) return undefined;
+    if (route.clusters.includes(router.clusterId ?? router.routerId)) return undefined;
+  }
+  let { otc } = route;
+  const relation = roles ? relations[via.side] : undefined;
+  if (relation) {
+    // RFC 9234 §5: a leak, or the first to say that this is only for customers.
+    const from = publicAsOf(via.router);
+    if (otc !== undefined && relation === 'customer') return undefined;
+    if (otc !== undefined && relation === 'peer' && otc !== from) return undefined;
+    if (relation !== 'customer') otc ??= from;
+  }
+  const localPref = kind === 'external' ? 100 : route.localPref;
+  const arrived = { ...route, localPref, otc };
+  const result = follow(net, arrived, via.own.importRules);
+  return { ...(result?.route ?? arrived), via, filtered: result === undefined };
+}
+
+/** IPv4 networks go through IPv6 neighbors where there is nothing else (RFC 8950). */
+function ownHopFor(net: Prefix, { addresses }: EndPlan): IpAddress {
+  return (addresses[familyOf(net)] ?? addresses.ipv6)!;
+}
+
+const ORIGINATED: HeldRoute = {
   asPath: [],
+  members: [],
+  origin: 0,
   localPref: undefined,
   med: undefined,
   communities: [],
   nextHop: undefined,
   originator: undefined,
   clusters: [],
+  otc: undefined,
   via: undefined,
   filtered: false,
 };
@@ -278,23 +242,38 @@ function follow<R extends SentRoute>(
   for (const { when, action } of rules) {
     if (when.nets && !when.nets.includes(net)) continue;
     if (when.communities && !when.communities.some((c) => route.communities.includes(c))) continue;
-    if (action.kind === 'reject') return undefined;
-    if (action.kind === 'localPref') route = { ...route, localPref: action.value };
-    if (action.kind === 'med') {
-      route = { ...route, med: action.value };
-      setsMed = true;
-    }
-    if (action.kind === 'tag') {
-      const others = route.communities.filter((c) => c !== action.value);
-      route = { ...route, communities: [...others, action.value] };
-    }
-    if (action.kind === 'untag') {
-      const left = route.communities.filter((c) => !action.communities.includes(c));
-      route = { ...route, communities: left };
-    }
-    if (action.kind === 'prepend') {
-      const more: number[] = Array.from({ length: action.times }, () => action.asn);
-      route = { ...route, asPath: [...more, ...route.asPath] };
+    switch (action.kind) {
+      case 'reject':
+        return undefined;
+      case 'localPref':
+        route = { ...route, localPref: action.value };
+        break;
+      case 'med':
+        route = { ...route, med: action.value };
+        setsMed = true;
+        break;
+      case 'raiseMed':
+        route = { ...route, med: (route.med ?? 0) + action.value };
+        setsMed = true;
+        break;
+      case 'origin':
+        route = { ...route, origin: action.value };
+        break;
+      case 'tag': {
+        const others = route.communities.filter((c) => c !== action.value);
+        route = { ...route, communities: [...others, action.value] };
+        break;
+      }
+      case 'untag': {
+        const left = route.communities.filter((c) => !action.communities.includes(c));
+        route = { ...route, communities: left };
+        break;
+      }
+      case 'prepend': {
+        const more: number[] = Array.from({ length: action.times }, () => action.asn);
+        route = { ...route, asPath: [...more, ...route.asPath] };
+        break;
+      }
     }
   }
   return { route, setsMed };

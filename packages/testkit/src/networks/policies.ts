@@ -54,6 +54,10 @@ function changed(
       return { ...bgp, localPref: action.value };
     case 'med':
       return { ...bgp, med: action.value };
+    case 'raiseMed':
+      return { ...bgp, med: (bgp.med ?? 0) + action.value };
+    case 'origin':
+      return { ...bgp, origin: action.value };
     case 'tag': {
       const known = bgp.communities ?? [];
       return known.includes(action.value) ? bgp : { ...bgp, communities: [...known, action.value] };

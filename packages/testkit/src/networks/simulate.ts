@@ -10,23 +10,17 @@ import { configFor, interfacesFor } from './configs.ts';
 import { Draw } from './draw.ts';
 import { Faults } from './faults.ts';
 import { expectedTables } from './oracle.ts';
-import type { NetworkPlan, Shape } from './plan.ts';
+import type { OracleResult } from './oracle.ts';
+import type { NetworkPlan } from './plan.ts';
 import { drawNetwork } from './topology.ts';
+import { traitsOf } from './traits.ts';
 
 /** After the faults, at most so long until every table is right. */
 const QUIET_LIMIT_MS = 900_000;
 /** And so long it must stay right. */
 const STEADY_MS = 20_000;
-
 /** Far more events than the largest network needs: beyond that routes chase each other for ever. */
 const STEP_LIMIT = 1_000_000;
-
-/** A network that never rests; the message names the virtual time at which it was given up. */
-export class RestlessNetwork extends Error {
-  constructor(atMs: number) {
-    super(`routes still chase each other at ${atMs / 1000} s`);
-  }
-}
 
 export interface SimulateOptions {
   /** What every router writes to its log; nothing by default. */
@@ -38,74 +32,104 @@ export interface SimulateOptions {
 }
 
 export interface Simulation {
-  readonly seed: number;
-  readonly shape: Shape;
-  readonly routers: number;
-  readonly sessions: number;
+  readonly plan: NetworkPlan;
+  readonly sims: readonly SimRouter[];
+  /** What this network is an example of. */
+  readonly traits: readonly string[];
+  readonly events: readonly string[];
+  /** Things that happened in it: bytes that arrived, timers that ran out. */
+  readonly steps: number;
   /** Virtual time of the last fault, and from then until all was right. */
   readonly troubleMs: number;
   readonly quietMs: number;
-  readonly events: readonly string[];
   /** Empty when all is right. */
   readonly differences: readonly string[];
-  readonly plan: NetworkPlan;
-  readonly sims: readonly SimRouter[];
 }
 
 export function simulate(seed: number, options: SimulateOptions = {}): Simulation {
-  const plan = drawNetwork(seed);
-  plan.debug = options.debug ?? [];
-  const clock = new VirtualClock();
-  const network = new SimNetwork(clock, seededRandom(seed));
-  if (options.tamper) network.tamper = options.tamper;
-  const sims = plan.routers.map((router) => {
-    const host = network.add(new SimHost(`r${router.index}`));
-    for (const { fact, segment } of interfacesFor(router)) host.plug(fact, segment);
-    return new SimRouter(network, host, configFor(plan, router), seededRandom(seed + router.index));
-  });
-  let steps = 0;
-  const pass = (durationMs: number): void => {
-    const restless = (): boolean => ++steps > STEP_LIMIT;
-    if (clock.advanceUntil(restless, durationMs)) throw new RestlessNetwork(clock.nowMs);
-  };
-  const draw = new Draw(seed + 1_000_003);
-  const faults = new Faults(plan, network, sims, draw);
-  pass(draw.between(0, 20_000));
-  for (let left = draw.between(5, 20); left > 0; left--) {
-    faults.strike();
-    pass(draw.chance(0.3) ? draw.between(0, 20) : draw.between(0, 8000));
-  }
-  faults.heal();
-  const troubleMs = clock.nowMs;
-  const expected = expectedTables(plan);
-  const result = (found: readonly string[]): Simulation => ({
-    seed,
-    shape: plan.shape,
-    routers: plan.routers.length,
-    sessions: plan.sessions.length,
+  const life = new Life(seed, options);
+  life.strike();
+  const troubleMs = life.clock.nowMs;
+  const wrong = life.settle(options);
+  return {
+    plan: life.plan,
+    sims: life.sims,
+    traits: traitsOf(life.plan, life.faults),
+    events: life.faults.log,
+    steps: life.steps,
     troubleMs,
-    quietMs: clock.nowMs - troubleMs,
-    events: faults.log,
-    differences: found,
-    plan,
-    sims,
-  });
-  // A network that nobody could be right about is a mistake of the generator.
-  if (expected.kind === 'no stable outcome') return result([`no stable outcome: ${expected.net}`]);
-  options.beforeCheck?.(sims);
-  let wrong = true;
-  while (wrong && clock.nowMs - troubleMs < QUIET_LIMIT_MS) {
-    pass(5000);
-    wrong = differences(plan, sims, expected, 1).length > 0;
-    if (!wrong) {
-      pass(STEADY_MS);
-      wrong = differences(plan, sims, expected, 1).length > 0;
-    }
+    quietMs: life.clock.nowMs - troubleMs,
+    differences: wrong,
+  };
+}
+
+class Life {
+  readonly plan: NetworkPlan;
+  readonly clock = new VirtualClock();
+  readonly sims: readonly SimRouter[];
+  readonly faults: Faults;
+  steps = 0;
+  readonly #draw: Draw;
+
+  constructor(seed: number, options: SimulateOptions) {
+    this.plan = drawNetwork(seed);
+    this.plan.debug = options.debug ?? [];
+    const network = new SimNetwork(this.clock, seededRandom(seed));
+    if (options.tamper) network.tamper = options.tamper;
+    this.sims = this.plan.routers.map((router) => {
+      const host = network.add(new SimHost(`r${router.index}`));
+      for (const { fact, segment } of interfacesFor(router)) host.plug(fact, segment);
+      const random = seededRandom(seed + router.index);
+      return new SimRouter(network, host, configFor(this.plan, router), random);
+    });
+    this.#draw = new Draw(seed + 1_000_003);
+    this.faults = new Faults(this.plan, network, this.sims, this.#draw);
   }
-  const bugs = sims.flatMap((sim) =>
-    sim.log
-      .filter((line) => line.class === 'bug')
-      .map((line) => `${sim.host.name} log: ${line.text}`),
-  );
-  return result([...bugs, ...(wrong ? differences(plan, sims, expected, 40) : [])]);
+
+  strike(): void {
+    const draw = this.#draw;
+    this.#pass(draw.between(0, 20_000));
+    for (let left = draw.between(5, 20); left > 0; left--) {
+      this.faults.strike();
+      this.#pass(draw.chance(0.3) ? draw.between(0, 20) : draw.between(0, 8000));
+    }
+    this.faults.heal();
+  }
+
+  /** Waits until everything is right and stays so; returns what is not. */
+  settle({ beforeCheck }: SimulateOptions): string[] {
+    const expected = expectedTables(this.plan);
+    // A network that nobody could be right about is a mistake of the generator.
+    if (expected.kind === 'no stable outcome') return [`no stable outcome for ${expected.net}`];
+    beforeCheck?.(this.sims);
+    const end = this.clock.nowMs + QUIET_LIMIT_MS;
+    while (this.clock.nowMs < end && !this.#restless) {
+      this.#pass(5000);
+      if (!this.#isRight(expected)) continue;
+      this.#pass(STEADY_MS);
+      if (this.#isRight(expected)) return this.#bugs();
+    }
+    const restless = this.#restless ? [`no rest after ${this.steps} steps`] : [];
+    return [...restless, ...this.#bugs(), ...differences(this.plan, this.sims, expected, 40)];
+  }
+
+  #isRight(expected: Extract<OracleResult, { readonly kind: 'stable' }>): boolean {
+    return differences(this.plan, this.sims, expected, 1).length === 0;
+  }
+
+  /** What an engine itself holds to be impossible. */
+  #bugs(): string[] {
+    return this.sims.flatMap(({ log, host }) =>
+      log.filter((line) => line.class === 'bug').map((line) => `${host.name} log: ${line.text}`),
+    );
+  }
+
+  get #restless(): boolean {
+    return this.steps > STEP_LIMIT;
+  }
+
+  /** Lets time pass, as long as the network does not run wild. */
+  #pass(durationMs: number): void {
+    this.clock.advanceUntil(() => ++this.steps > STEP_LIMIT, durationMs);
+  }
 }

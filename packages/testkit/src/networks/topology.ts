@@ -1,20 +1,25 @@
 // Draws a network from a seed: who is there, who talks to whom, with which policies. Every network
-// has exactly one stable outcome, by construction: a route gets strictly worse on each way round
-// (its AS path grows; local preference follows business relations, whose class never improves from
-// hop to hop), so no dispute wheel can form. MED is compared either always or, without internal
-// sessions, in groups per neighbor AS; the order of paths is total in both cases.
+// has exactly one outcome, by construction. Between ASes a route gets strictly worse on each way
+// round: its AS path grows, and local preference follows business relations whose class never
+// improves from hop to hop (Gao and Rexford; within a class it is free). Inside an AS all compare
+// alike down to MED, each has a session with the same reflectors or with everybody, and on the way
+// through a confederation MED grows. MED is compared either always or, without sessions inside an
+// AS, in groups per neighbor AS; the order of paths is total in both cases.
 
-import type { Family, Prefix } from '@rookery/net';
+import type { Prefix } from '@rookery/net';
 import { Draw } from './draw.ts';
+import { familiesOf, publicAsOf } from './plan.ts';
 import type {
+  Addressing,
   EndPlan,
   NetworkPlan,
   Relation,
   RouterPlan,
-  Rule,
   SessionPlan,
   Shape,
 } from './plan.ts';
+import { CROSSING, drawRules, memberRules } from './rules.ts';
+import type { RulePair } from './rules.ts';
 
 const SHAPES: readonly Shape[] = [
   'tree',
@@ -25,52 +30,44 @@ const SHAPES: readonly Shape[] = [
   'route server',
   'leaf-spine',
 ];
-/** Communities that a hierarchy marks routes with: from a customer, a peer, a provider. */
-const RELATION = { customer: 0xfc000001, peer: 0xfc000002, provider: 0xfc000003 } as const;
-const RELATIONS = Object.values(RELATION);
-/**
- * Below 100, which routes of the own AS have inside it: two ASes that preferred each other's way to
- * a network of their own would have two outcomes, and swap them for ever when they act at once.
- */
-const PREFERENCE = { customer: 90, peer: 80, provider: 50 } as const;
-const FROM_ROUTE_SERVER = 0xfc000009;
-const COLOURS = [0xfbf00001, 0xfbf00002, 0xfbf00003] as const;
+const ADDRESSINGS: readonly Addressing[] = ['ipv4', 'ipv4', 'ipv6', 'dual', 'ipv4 over ipv6'];
 
 export function drawNetwork(seed: number): NetworkPlan {
   const draw = new Draw(seed);
-  const shape = draw.pick(SHAPES);
   const size = drawSize(seed, draw);
-  return new Builder(seed, draw, shape, draw.chance(0.25) ? 'ipv6' : 'ipv4').build(size);
+  const builder = new Builder(draw, draw.pick(SHAPES), draw.pick(ADDRESSINGS));
+  return { seed, debug: [], ...builder.build(size) };
 }
 
-/** Most networks are small, each twentieth has some dozen routers, each hundredth 100 to 200. */
+/** Most networks are small, each tenth has dozens of routers, each fiftieth up to 200. */
 function drawSize(seed: number, draw: Draw): number {
-  if (seed % 100 === 0) return draw.between(100, 200);
-  if (seed % 20 === 0) return draw.between(25, 60);
+  if (seed % 50 === 0) return draw.between(61, 200);
+  if (seed % 10 === 0) return draw.between(12, 60);
   return draw.between(2, 11);
 }
 
 class Builder {
-  readonly #seed: number;
   readonly #draw: Draw;
   readonly #shape: Shape;
-  readonly #family: Family;
+  readonly #addressing: Addressing;
   readonly #routers: RouterPlan[] = [];
   readonly #sessions: SessionPlan[] = [];
   readonly #med: RouterPlan['med'];
-  #nets: Prefix[] = [];
+  /** Where AS numbers begin: some need four octets. */
+  readonly #firstAs: number;
+  readonly #nets: Prefix[] = [];
   #segments = 0;
 
-  constructor(seed: number, draw: Draw, shape: Shape, family: Family) {
-    this.#seed = seed;
+  constructor(draw: Draw, shape: Shape, addressing: Addressing) {
     this.#draw = draw;
     this.#shape = shape;
-    this.#family = family;
+    this.#addressing = addressing;
     this.#med = shape === 'leaf-spine' || draw.chance(0.4) ? 'deterministic' : 'always';
+    this.#firstAs = draw.chance(0.3) ? 4_200_000_000 : 65_000;
   }
 
-  build(size: number): NetworkPlan {
-    this.#drawNets(size);
+  build(size: number): Omit<NetworkPlan, 'seed' | 'debug'> {
+    const shared = this.#drawNets(size);
     switch (this.#shape) {
       case 'route server':
         this.#routeServer(size);
@@ -81,55 +78,61 @@ class Builder {
       default:
         this.#internet(size);
     }
-    this.#originate();
+    this.#originate(shared);
     return {
-      seed: this.#seed,
       shape: this.#shape,
-      family: this.#family,
+      addressing: this.#addressing,
       routers: this.#routers,
       sessions: this.#sessions,
       nets: this.#nets,
-      debug: [],
     };
   }
 
-  #drawNets(size: number): void {
-    const v6 = this.#family === 'ipv6';
-    const own = size > 60 ? 20 : size > 20 ? 24 : this.#draw.between(2, 16);
-    const shared = this.#draw.between(1, 4);
+  /** Draws networks; returns how many of them, the last ones, have several origins. */
+  #drawNets(size: number): number {
+    const draw = this.#draw;
+    // Some tables are larger than a slice of work, and than one message.
+    const crowded = size <= 5 && draw.chance(0.04);
+    const own = crowded ? draw.between(300, 600) : size > 60 ? 20 : draw.between(2, 16);
+    const shared = draw.between(1, 4);
+    const families = familiesOf({ addressing: this.#addressing });
+    const v6 = (): boolean => draw.pick(families) === 'ipv6';
     for (let i = 1; i <= own; i++) {
-      this.#nets.push(v6 ? `fd00:0:0:${i.toString(16)}::/64` : `192.168.${i}.0/24`);
+      this.#nets.push(
+        v6() ? `fd00:0:0:${i.toString(16)}::/64` : `172.${16 + (i >> 8)}.${i & 255}.0/24`,
+      );
     }
-    for (let i = 1; i <= shared; i++) {
-      this.#nets.push(v6 ? `fd01::${i}/128` : `203.0.113.${i}/32`);
-    }
-    this.#shared = shared;
+    for (let i = 1; i <= shared; i++)
+      this.#nets.push(v6() ? `fd01::${i}/128` : `203.0.113.${i}/32`);
+    return shared;
   }
 
-  #shared = 0;
-
-  #originate(): void {
+  #originate(shared: number): void {
     const draw = this.#draw;
-    const all = this.#nets;
-    all.forEach((net, i) => {
-      const holders = i >= all.length - this.#shared ? draw.between(2, 4) : 1;
+    this.#nets.forEach((net, i) => {
+      const holders = i >= this.#nets.length - shared ? draw.between(2, 4) : 1;
       for (const router of draw.sample(this.#routers, holders)) router.origins.add(net);
     });
   }
 
-  #addRouter(asn: number, clusterId?: string): RouterPlan {
+  #addRouter(asn: number, change: Partial<RouterPlan> = {}): RouterPlan {
+    const draw = this.#draw;
     const index = this.#routers.length;
-    const n = index + 1;
     const router: RouterPlan = {
       index,
       asn,
+      confederation: undefined,
+      allowLocalAs: 0,
       // Not in the order of the indexes: ties are to fall on either side.
-      routerId: `10.255.${this.#draw.between(0, 255)}.${n}`,
+      routerId: `10.255.${draw.between(0, 255)}.${index + 1}`,
       ports: [],
       origins: new Set(),
       med: this.#med,
-      clusterId,
-      mergePaths: this.#draw.chance(0.4),
+      clusterId: undefined,
+      extendedMessages: draw.chance(0.3),
+      enhancedRefresh: draw.chance(0.7),
+      mergePaths: draw.chance(0.4),
+      ...change,
     };
     this.#routers.push(router);
     return router;
@@ -138,7 +141,8 @@ class Builder {
   #addSegment(routers: readonly RouterPlan[]): string {
     const n = ++this.#segments;
     const segment = `net${n}`;
-    const v6 = this.#family === 'ipv6';
+    const v4 = this.#addressing === 'ipv4' || this.#addressing === 'dual';
+    const v6 = this.#addressing !== 'ipv4';
     routers.forEach((router, i) => {
       const k = router.ports.length;
       const host = i + 1;
@@ -146,10 +150,10 @@ class Builder {
         interface: `e${k}`,
         ifindex: 2 + k,
         segment,
-        address: v6
-          ? `2001:db8:${n.toString(16)}::${host.toString(16)}`
-          : `10.${n >> 8}.${n & 255}.${host}`,
-        length: v6 ? 64 : 24,
+        addresses: {
+          ...(v4 ? { ipv4: `10.${n >> 8}.${n & 255}.${host}` } : {}),
+          ...(v6 ? { ipv6: `2001:db8:${n.toString(16)}::${host.toString(16)}` } : {}),
+        },
       });
     });
     return segment;
@@ -163,36 +167,44 @@ class Builder {
     relations: SessionPlan['relations'] = [undefined, undefined],
   ): void {
     const draw = this.#draw;
-    const large = this.#routers.length > 20;
     const passive = draw.chance(0.2) ? draw.between(0, 1) : -1;
-    const internal = a.asn === b.asn;
-    const end = (router: RouterPlan, i: number): EndPlan => {
-      const port = router.ports.find((p) => p.segment === segment)!;
-      return {
-        router: router.index,
-        address: port.address,
-        interface: port.interface,
-        passive: passive === i,
-        rrClient: false,
-        rsClient: false,
-        keepFiltered: draw.chance(0.3),
-        gracefulRestart: draw.pick(['off', 'aware', 'on']),
-        sendsPaths: false,
-        takesPaths: false,
-        holdTimeSec: draw.pick(large ? [90, 240] : [9, 30, 90]),
-        importRules: [],
-        exportRules: [],
-        ...change[i],
-      };
-    };
+    const { addresses } = a.ports.find((port) => port.segment === segment)!;
+    const member = a.confederation !== undefined && a.confederation === b.confederation;
     this.#sessions.push({
       name: `s${this.#sessions.length}`,
       segment,
-      internal,
+      kind: a.asn === b.asn ? 'internal' : member ? 'member' : 'external',
+      transport: draw.pick((['ipv4', 'ipv6'] as const).filter((family) => family in addresses)),
       manyPaths: change.some((c) => c.sendsPaths === true),
       relations,
-      ends: [end(a, 0), end(b, 1)],
+      roles: draw.chance(0.5),
+      ends: [
+        { ...this.#drawEnd(a, segment), passive: passive === 0, ...change[0] },
+        { ...this.#drawEnd(b, segment), passive: passive === 1, ...change[1] },
+      ],
     });
+  }
+
+  #drawEnd(router: RouterPlan, segment: string): Omit<EndPlan, 'passive'> {
+    const draw = this.#draw;
+    const port = router.ports.find((p) => p.segment === segment)!;
+    return {
+      router: router.index,
+      addresses: port.addresses,
+      interface: port.interface,
+      rrClient: false,
+      rsClient: false,
+      keepFiltered: draw.chance(0.3),
+      importTable: draw.chance(0.2),
+      exportTable: draw.chance(0.2),
+      gracefulRestart: draw.pick(['off', 'aware', 'on']),
+      longLived: draw.pick(['off', 'aware', 'on']),
+      sendsPaths: false,
+      takesPaths: false,
+      holdTimeSec: draw.pick(this.#routers.length > 20 ? [90, 240] : [9, 30, 90]),
+      importRules: [],
+      exportRules: [],
+    };
   }
 
   /** Trees, rings, random graphs and hierarchies of ASes, some of them with several routers. */
@@ -200,10 +212,9 @@ class Builder {
     const draw = this.#draw;
     const sites: RouterPlan[][] = [];
     while (this.#routers.length < size) {
-      const asn = 65_000 + sites.length;
       const large = this.#med === 'always' && draw.chance(0.3);
       const count = Math.min(large ? draw.between(2, 6) : 1, size - this.#routers.length);
-      sites.push(this.#site(asn, count));
+      sites.push(this.#site(this.#firstAs + sites.length, count));
     }
     const linked = new Set<string>();
     const link = (a: number, b: number): void => {
@@ -225,14 +236,16 @@ class Builder {
     }
   }
 
-  /** The routers of one AS: alone, a full mesh, or clients of one or two reflectors. */
+  /** The routers of one AS on one link: alone, all with all, with reflectors, or a confederation. */
   #site(asn: number, count: number): RouterPlan[] {
+    const form = count > 2 ? this.#draw.pick(['mesh', 'reflectors', 'confederation']) : 'mesh';
+    if (form === 'confederation') return this.#confederation(asn, count);
     const draw = this.#draw;
-    const reflectors = count > 2 && draw.chance(0.6) ? draw.between(1, Math.min(2, count - 1)) : 0;
-    const cluster = draw.chance(0.5) ? `10.254.0.${draw.between(1, 250)}` : undefined;
+    const reflectors = form === 'reflectors' ? draw.between(1, 2) : 0;
+    const clusterId = draw.chance(0.5) ? `10.254.0.${draw.between(1, 250)}` : undefined;
     const routers: RouterPlan[] = [];
     for (let i = 0; i < count; i++) {
-      routers.push(this.#addRouter(asn, i < reflectors ? cluster : undefined));
+      routers.push(this.#addRouter(asn, i < reflectors ? { clusterId } : {}));
     }
     if (count === 1) return routers;
     const segment = this.#addSegment(routers);
@@ -248,6 +261,36 @@ class Builder {
       }
     }
     return routers;
+  }
+
+  /** Members of one or two routers, linked as a tree and here and there once more. */
+  #confederation(confederation: number, count: number): RouterPlan[] {
+    const draw = this.#draw;
+    const members: RouterPlan[][] = [];
+    for (let left = count; left > 0; left -= members.at(-1)!.length) {
+      const asn = 64_000 + this.#routers.length;
+      const routers = [this.#addRouter(asn, { confederation })];
+      // At least two members.
+      if (left > 1 && (left > 2 || members.length > 0) && draw.chance(0.4)) {
+        routers.push(this.#addRouter(asn, { confederation }));
+      }
+      members.push(routers);
+    }
+    const segment = this.#addSegment(members.flat());
+    const cross = (a: number, b: number): void =>
+      this.#connect(segment, draw.pick(members[a]!), draw.pick(members[b]!), [
+        { importRules: CROSSING },
+        { importRules: CROSSING },
+      ]);
+    let parent = 0;
+    members.forEach(([first, second], i) => {
+      if (second) this.#connect(segment, first!, second);
+      if (i === 0) return;
+      parent = draw.between(0, i - 1);
+      cross(parent, i);
+    });
+    if (parent > 0 && draw.chance(0.5)) cross(0, members.length - 1);
+    return members.flat();
   }
 
   #linkSites(a: readonly RouterPlan[], b: readonly RouterPlan[]): void {
@@ -271,7 +314,7 @@ class Builder {
   }
 
   #rules(router: RouterPlan, relation?: Relation): RulePair {
-    return drawRules(this.#draw, this.#nets, router.asn, relation);
+    return drawRules(this.#draw, this.#nets, publicAsOf(router), relation);
   }
 
   /** Members around a route server on one link; some have an AS behind them. */
@@ -279,7 +322,7 @@ class Builder {
     const draw = this.#draw;
     const server = this.#addRouter(64_999);
     const members: RouterPlan[] = [];
-    for (let i = 1; i < size; i++) members.push(this.#addRouter(65_000 + i));
+    for (let i = 1; i < size; i++) members.push(this.#addRouter(this.#firstAs + i));
     const behind = size > 3 ? members.splice(0, Math.floor(members.length / 3)) : [];
     const segment = this.#addSegment([server, ...members]);
     const hosts = new Map(behind.map((router) => [router, draw.pick(members)]));
@@ -287,13 +330,9 @@ class Builder {
     for (const member of members) {
       // Who chooses among several paths of equal rank must not pass its choice on.
       const paths = !transit.has(member) && draw.chance(0.5);
-      const rules = this.#rules(member);
       this.#connect(segment, server, member, [
         { ...this.#rules(server), rsClient: true, sendsPaths: paths },
-        {
-          takesPaths: paths,
-          ...memberRules(rules),
-        },
+        { takesPaths: paths, ...memberRules(this.#rules(member)) },
       ]);
     }
     for (const [router, host] of hosts) {
@@ -302,12 +341,15 @@ class Builder {
     }
   }
 
-  /** Two levels: every leaf has a session with every spine, all spines are of one AS. */
+  /** Two levels: every leaf has a session with every spine; the spines, or the leaves, are one AS. */
   #leafSpine(size: number): void {
     const spines = Math.max(1, Math.min(size > 60 ? 2 : 4, Math.floor(size / 3)));
-    const together = this.#draw.chance(0.5);
+    const together = this.#draw.pick(['spines', 'leaves', 'nobody']);
     for (let i = 0; i < size; i++) {
-      this.#addRouter(i < spines && together ? 64_900 : 65_000 + i);
+      const alike = (i < spines ? 'spines' : 'leaves') === together;
+      // RFC 7938 §5.2.1: leaves of one AS have to take each other's routes.
+      const allowLocalAs = alike && together === 'leaves' ? 1 : 0;
+      this.#addRouter(this.#firstAs + (alike ? 900 : i), { allowLocalAs });
     }
     for (const leaf of this.#routers.slice(spines)) {
       for (const spine of this.#routers.slice(0, spines)) {
@@ -316,80 +358,4 @@ class Builder {
       }
     }
   }
-}
-
-/** New policies for one end of a session, of the kind that it has by its place in the network. */
-export function redrawRules(
-  draw: Draw,
-  plan: NetworkPlan,
-  session: SessionPlan,
-  own: EndPlan,
-): void {
-  if (session.internal) return;
-  const { asn } = plan.routers[own.router]!;
-  const relation = session.relations[session.ends.indexOf(own)];
-  const rules = drawRules(draw, plan.nets, asn, relation);
-  const member = session.ends.some((end) => end.rsClient && end !== own);
-  Object.assign(own, member ? memberRules(rules) : rules);
-}
-
-interface RulePair {
-  readonly importRules: readonly Rule[];
-  readonly exportRules: readonly Rule[];
-}
-
-/** A member tells the route server nothing that it has from there. */
-function memberRules({ importRules, exportRules }: RulePair): RulePair {
-  const tag: Rule = { when: {}, action: { kind: 'tag', value: FROM_ROUTE_SERVER } };
-  const when = { communities: [FROM_ROUTE_SERVER] };
-  return {
-    importRules: [...importRules, tag],
-    exportRules: [{ when, action: { kind: 'reject' } }, ...exportRules],
-  };
-}
-
-/** Import and export rules of an external session, on top of those that its relation asks for. */
-function drawRules(
-  draw: Draw,
-  nets: readonly Prefix[],
-  asn: number,
-  relation?: Relation,
-): RulePair {
-  const some = (): Prefix[] => draw.sample(nets, draw.between(1, 3));
-  const importRules: Rule[] = [];
-  const exportRules: Rule[] = [];
-  if (draw.chance(0.12)) importRules.push({ when: { nets: some() }, action: { kind: 'reject' } });
-  if (draw.chance(0.12)) exportRules.push({ when: { nets: some() }, action: { kind: 'reject' } });
-  if (draw.chance(0.1)) {
-    importRules.push({ when: { communities: [draw.pick(COLOURS)] }, action: { kind: 'reject' } });
-  }
-  if (draw.chance(0.15)) {
-    const value = draw.pick(COLOURS);
-    exportRules.push({ when: { nets: some() }, action: { kind: 'tag', value } });
-  }
-  if (draw.chance(0.1))
-    importRules.push({ when: {}, action: { kind: 'med', value: asn + 0x10000 } });
-  if (draw.chance(0.3)) {
-    // Per AS, so that no router sets the very metric that it received: the engine does not tell
-    // that from a metric that nobody set, and BIRD does.
-    const value = asn + draw.pick([0, 0x20000, 0x40000]);
-    const when = draw.chance(0.5) ? { nets: some() } : {};
-    exportRules.push({ when, action: { kind: 'med', value } });
-  }
-  if (draw.chance(0.15)) {
-    const when = draw.chance(0.5) ? { nets: some() } : {};
-    exportRules.push({ when, action: { kind: 'prepend', asn, times: draw.between(1, 3) } });
-  }
-  if (relation === undefined) return { importRules, exportRules };
-  const value = PREFERENCE[relation];
-  importRules.push(
-    { when: {}, action: { kind: 'untag', communities: RELATIONS } },
-    { when: {}, action: { kind: 'tag', value: RELATION[relation] } },
-    { when: {}, action: { kind: 'localPref', value } },
-  );
-  if (relation !== 'customer') {
-    const communities = [RELATION.peer, RELATION.provider];
-    exportRules.unshift({ when: { communities }, action: { kind: 'reject' } });
-  }
-  return { importRules, exportRules };
 }
