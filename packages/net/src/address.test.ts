@@ -52,6 +52,19 @@ test('bytes and text are two forms of one address', () => {
   );
 });
 
+test('an IPv6 address is what Node takes for one', () => {
+  const pieces = fc.constantFrom('0', '1f', ':', ':', '::', '1.2.3.4', 'g', '00001');
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 16 }), (parts) => {
+      const text = `${parts.join('')}:`;
+      for (const each of [text, `${text}1`, `:${text}`]) {
+        assert.equal(parseAddress(each) !== undefined, isIPv6(each), each);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('prefixes reject host bits and know what they contain', () => {
   assert.equal(parsePrefix('10.0.0.1/8'), undefined);
   assert.deepEqual(parsePrefix('0.0.0.0/0'), { family: 'ipv4', words: [0], length: 0 });

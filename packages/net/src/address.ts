@@ -191,25 +191,40 @@ function parseV4(text: string): Words | undefined {
 }
 
 function parseV6(text: string): Words | undefined {
-  let source = text;
-  const lastColon = source.lastIndexOf(':');
-  const tail = source.slice(lastColon + 1);
-  if (tail.includes('.')) {
-    const v4 = parseV4(tail);
-    if (!v4) return undefined;
-    const word = v4[0]!;
-    source = `${source.slice(0, lastColon + 1)}${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`;
+  const groups: number[] = [];
+  /** How many groups stand before "::". */
+  let gap = text.startsWith('::') ? 0 : -1;
+  let at = gap === 0 ? 2 : 0;
+  while (at < text.length) {
+    const start = at;
+    let group = 0;
+    for (let digit; (digit = hexDigit(text.charCodeAt(at))) >= 0; at++) group = group * 16 + digit;
+    if (at === start || at > start + 4) return undefined;
+    if (text[at] === '.') {
+      const v4 = parseV4(text.slice(start));
+      if (!v4) return undefined;
+      groups.push(v4[0]! >>> 16, v4[0]! & 0xffff);
+      break;
+    }
+    groups.push(group);
+    if (at === text.length) break;
+    if (text[at++] !== ':' || at === text.length) return undefined;
+    if (text[at] !== ':') continue;
+    if (gap >= 0) return undefined;
+    gap = groups.length;
+    at++;
   }
-  const halves = source.split('::');
-  if (halves.length > 2) return undefined;
-  const head = halves[0] === '' ? [] : halves[0]!.split(':');
-  const rest = halves.length === 1 || halves[1] === '' ? [] : halves[1]!.split(':');
-  const groups = head.length + rest.length;
-  if (halves.length === 1 ? groups !== 8 : groups > 7) return undefined;
-  const all = [...head, ...Array.from({ length: 8 - groups }, () => '0'), ...rest];
-  if (!all.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
-  const hextets = all.map((group) => parseInt(group, 16));
-  return [0, 2, 4, 6].map((i) => ((hextets[i]! << 16) | hextets[i + 1]!) >>> 0);
+  const missing = 8 - groups.length;
+  if (gap < 0 ? missing !== 0 : missing < 1) return undefined;
+  while (groups.length < 8) groups.splice(gap, 0, 0);
+  return [0, 2, 4, 6].map((i) => ((groups[i]! << 16) | groups[i + 1]!) >>> 0);
+}
+
+/** Value of a hexadecimal digit by its code, or -1. */
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
 
 /** RFC 5952 §4: lower case, no leading zeros, the longest run of zero groups (two or more) as "::". */
