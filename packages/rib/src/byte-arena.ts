@@ -1,8 +1,10 @@
 // Storage for many small immutable byte strings: pages of up to 1 MiB, blocks in units of 8 octets, free
 // lists per block size. An address is one 32-bit number. Pages never move, so growth copies
-// nothing; blocks are not merged, because sizes of attribute blocks repeat.
+// nothing, and each is as long as all before it, so little costs little; blocks are not merged,
+// because sizes of attribute blocks repeat.
 
 const PAGE_BYTES = 1 << 20;
+const FIRST_PAGE_BYTES = 1 << 14;
 const UNIT = 8;
 const UNIT_BITS = 17;
 const UNIT_MASK = (1 << UNIT_BITS) - 1;
@@ -15,9 +17,11 @@ export class ByteArena {
   /** First free block by size in units; address + 1, 0 when none. */
   readonly #free = new Map<number, number>();
   readonly #pageBytes: number;
-  /** Next unit of the last page. */
-  #next = PAGE_BYTES / UNIT;
+  /** Next unit of the last page, and where it ends. */
+  #next = 0;
+  #end = 0;
   #usedBytes = 0;
+  #capacityBytes = 0;
 
   /** `pageBytes`: a multiple of 8 up to 1 MiB; no block may be longer. */
   constructor(pageBytes = PAGE_BYTES) {
@@ -27,11 +31,6 @@ export class ByteArena {
   /** Octets in live blocks. */
   get usedBytes(): number {
     return this.#usedBytes;
-  }
-
-  /** Octets of all pages. */
-  get capacityBytes(): number {
-    return this.#pages.length * this.#pageBytes;
   }
 
   /** Copies `bytes[from, to)` in; at most `MAX_BLOCK_BYTES`. */
@@ -88,13 +87,19 @@ export class ByteArena {
       this.#free.set(units, next);
       return address;
     }
-    if (this.#next + units > this.#pageBytes / UNIT) {
-      this.#pages.push(new Uint8Array(this.#pageBytes));
-      this.#next = 0;
-    }
+    if (this.#next + units > this.#end) this.#addPage(units * UNIT);
     const address = (((this.#pages.length - 1) << UNIT_BITS) | this.#next) >>> 0;
     this.#next += units;
     return address;
+  }
+
+  #addPage(neededBytes: number): void {
+    const doubled = Math.max(FIRST_PAGE_BYTES, this.#capacityBytes, neededBytes);
+    const bytes = Math.min(doubled, this.#pageBytes);
+    this.#pages.push(new Uint8Array(bytes));
+    this.#capacityBytes += bytes;
+    this.#next = 0;
+    this.#end = bytes / UNIT;
   }
 }
 
