@@ -60,6 +60,7 @@ const ARP_FAILURE_MS = 3_060;
 export class SimHost {
   readonly name: string;
   #ports: Port[] = [];
+  #interfaces: readonly InterfaceFact[] = [];
   readonly #listeners = new Set<Listener>();
   readonly #changed = new Set<() => void>();
   #powered = true;
@@ -75,6 +76,7 @@ export class SimHost {
     this.#ports = this.#ports.filter((p) => p.interface.name !== fact.name);
     this.#ports.push({ interface: fact, segment });
     this.#ports.sort((a, b) => a.interface.ifindex - b.interface.ifindex);
+    this.#interfaces = this.#ports.map((p) => p.interface);
     this.#notify();
   }
 
@@ -95,7 +97,7 @@ export class SimHost {
   }
 
   interfaces(): readonly InterfaceFact[] {
-    return this.#ports.map((p) => p.interface);
+    return this.#interfaces;
   }
 
   ports(): readonly Port[] {
@@ -140,7 +142,8 @@ export class SimNetwork {
   readonly #random: () => number;
   readonly #hosts: SimHost[] = [];
   readonly #quality = new Map<string, LinkQuality>();
-  readonly #cuts = new Set<string>();
+  /** By host: those that it does not reach, and that do not reach it. */
+  readonly #cuts = new Map<SimHost, Set<SimHost>>();
   #nextPort = 32_768;
 
   constructor(clock: VirtualClock, random: () => number) {
@@ -160,15 +163,21 @@ export class SimNetwork {
 
   /** Cuts or heals the path between two hosts, in both directions; nobody is told. */
   setPartition(a: SimHost, b: SimHost, cut: boolean): void {
-    const key = [a.name, b.name].toSorted().join(' ');
-    if (cut) this.#cuts.add(key);
-    else this.#cuts.delete(key);
+    for (const [near, far] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const unreached = this.#cuts.get(near) ?? new Set<SimHost>();
+      this.#cuts.set(near, unreached);
+      if (cut) unreached.add(far);
+      else unreached.delete(far);
+    }
   }
 
   /** The segment that carries packets between two hosts now. */
   path(from: SimHost, to: SimHost): string | undefined {
     if (!from.powered || !to.powered) return undefined;
-    if (this.#cuts.has([from.name, to.name].toSorted().join(' '))) return undefined;
+    if (this.#cuts.get(from)?.has(to)) return undefined;
     for (const a of from.ports()) {
       if (!a.interface.adminUp || !a.interface.linkUp) continue;
       for (const b of to.ports()) {

@@ -39,10 +39,10 @@ export function drawNetwork(seed: number): NetworkPlan {
   return { seed, debug: [], ...builder.build(size) };
 }
 
-/** Most networks are small, each tenth has dozens of routers, each fiftieth up to 200. */
+/** Most networks are small, each twentieth has dozens of routers, each hundredth up to 200. */
 function drawSize(seed: number, draw: Draw): number {
-  if (seed % 50 === 0) return draw.between(61, 200);
-  if (seed % 10 === 0) return draw.between(12, 60);
+  if (seed % 100 === 0) return draw.between(61, 200);
+  if (seed % 20 === 0) return draw.between(12, 60);
   return draw.between(2, 11);
 }
 

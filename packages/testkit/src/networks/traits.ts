@@ -6,7 +6,7 @@ import type { Faults } from './faults.ts';
 import type { EndPlan, NetworkPlan, RouterPlan, RuleAction, SessionPlan } from './plan.ts';
 
 /** How many routers: every size up to eleven, then ranges. */
-const RANGES = [11, 24, 60, 100, 150, 200];
+const RANGES = [11, 30, 60, 120, 200];
 const SIZES = [
   ...Array.from({ length: 10 }, (_, i) => sizeTrait(i + 2)),
   ...RANGES.slice(1).map(sizeTrait),
