@@ -102,6 +102,8 @@ export class Router implements Engine {
   #stopping = false;
   /** A reconfiguration waits for protocols that come down. */
   #reconfiguring = false;
+  /** An order of this turn must not wait for a slice of long work. */
+  #urgent = false;
   #messageDump: MrtMessageDump | undefined;
   /** Files that could not be written, so that each is reported once. */
   readonly #failedFiles = new Set<string>();
@@ -412,7 +414,9 @@ export class Router implements Engine {
   }
 
   nexthopLost(gateway: IpAddress, ifindex: number): void {
-    for (const kernel of this.#set.kernels()) kernel.nexthopLost(gateway, ifindex);
+    for (const kernel of this.#set.kernels()) {
+      if (kernel.nexthopLost(gateway, ifindex)) this.#urgent = true;
+    }
   }
 
   /** A dynamic instance came down for good. */
@@ -633,7 +637,7 @@ export class Router implements Engine {
     if (this.interfacesSettled) this.#set.beginStarted();
     const guard = (owner: { readonly name: string } | undefined, run: () => void): void =>
       this.#guard(owner, run);
-    for (let left = SLICE, rounds = 0; left > 0 && rounds < 16; rounds++) {
+    for (let left = this.#urgent ? 0 : SLICE, rounds = 0; left > 0 && rounds < 16; rounds++) {
       for (const table of this.#tables.values()) {
         if (table.hasPendingNexthops) guard(undefined, () => void table.settleNexthops(SLICE));
       }
@@ -642,6 +646,7 @@ export class Router implements Engine {
       if (!this.work.pending) break;
       left -= this.work.runSlice(left, guard);
     }
+    this.#urgent = false;
     guard(undefined, () => this.groups.flush());
     for (const kernel of this.#set.kernels()) kernel.flushChanges();
     this.recovery.check();

@@ -168,9 +168,11 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (this.#nexthops.scanned(fact)) this.#restoreSoon();
   }
 
-  /** Packets to a next hop are lost: the kernel is told in one message, not in one per route. */
-  nexthopLost(gateway: IpAddress, ifindex: number): void {
-    if (this.#nexthops.lose(gateway, ifindex)) this.#restoreSoon();
+  /** Packets to a next hop are lost: the kernel is told in one message. False: nothing to tell. */
+  nexthopLost(gateway: IpAddress, ifindex: number): boolean {
+    const used = this.#nexthops.lose(gateway, ifindex);
+    if (used) this.#restoreSoon();
+    return used;
   }
 
   /** The kernel deletes next hop objects on a link that is down, and says nothing. */
