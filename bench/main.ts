@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { knownDaemons } from './daemons.ts';
+import { NEXTHOP_LOSS, measureNexthopLoss } from './nexthop-loss.ts';
 import { openTestBed, receiverAddress, generatorAddress, DUT } from './network.ts';
 import { describeMachine, describePeers, renderScenario } from './report.ts';
 import { openSide, runOnce } from './run.ts';
@@ -17,7 +18,7 @@ import type { ChildProcess } from 'node:child_process';
 const usage = `npm run bench -- [SCENARIO ...] [--runs N] [--daemons rookery,bird,frr,gobgp,openbgpd]
                  [--limit SECONDS] [--seed FIRST] [--prefixes N] [--out FILE.md] [--profile]
 
-  SCENARIO   ${SCENARIOS.map((s) => s.name).join(' ')}, self (the tool against itself); all unless named
+  SCENARIO   ${SCENARIOS.map((s) => s.name).join(' ')}, ${NEXTHOP_LOSS}, self (the tool against itself); all unless named
   --runs     3 unless told; each run has another table (its seed)
   --profile  only Rookery, under V8's profilers: .cpuprofile and .heapprofile in dist/profiles
 `;
@@ -39,8 +40,9 @@ const { values: options, positionals } = parseArgs({
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const names = positionals.length > 0 ? positionals : ['self', ...SCENARIOS.map((s) => s.name)];
-  const unknown = names.filter((n) => n !== 'self' && !SCENARIOS.some((s) => s.name === n));
+  const extra = ['self', NEXTHOP_LOSS];
+  const names = positionals.length > 0 ? positionals : [...extra, ...SCENARIOS.map((s) => s.name)];
+  const unknown = names.filter((n) => !extra.includes(n) && !SCENARIOS.some((s) => s.name === n));
   if (options.help || unknown.length > 0) {
     if (unknown.length > 0) process.stderr.write(`bench: no scenario "${unknown[0]}"\n`);
     process.stdout.write(usage);
@@ -83,17 +85,22 @@ async function main(): Promise<number> {
       }
     }
   }
+  const usable = daemons.filter((d) => d.available && d.name !== 'frr');
+  const loss = names.includes(NEXTHOP_LOSS)
+    ? await measureNexthopLoss(usable, Number(options.runs))
+    : { text: '', wrong: false };
   const text = [
     `${describeMachine()}; ${describePeers()}.`,
     `Command: \`npm run bench -- ${process.argv.slice(2).join(' ')}\`; median [min-max]; ratios are per run.`,
     ...notes,
     '',
     ...scenarios.map((scenario) => renderScenario(scenario, results)),
+    loss.text,
   ].join('\n');
   process.stdout.write(`${text}\n`);
   if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
   if (profiles !== undefined) process.stdout.write(`profiles: ${profiles}\n`);
-  return results.some((result) => result.problems.length > 0) ? 1 : 0;
+  return loss.wrong || results.some((result) => result.problems.length > 0) ? 1 : 0;
 }
 
 /** Generator straight into receiver: what the tool itself costs, for a million prefixes. */
