@@ -1,4 +1,4 @@
-export { birdLastError, reasonText, retentionFor } from './session/down-reason.ts';
+export { ABSENCE_TEXTS, birdLastError, reasonText, retentionFor } from './session/down-reason.ts';
 export { ROLE, openFor, publicAs, sessionChannels } from './session/negotiate.ts';
 export {
   birdSessionState,

@@ -43,6 +43,9 @@ export const TCP_MD5SIG = 14;
 export const TCP_MD5SIG_EXT = 32;
 export const TCP_MD5SIG_FLAG_PREFIX = 1;
 export const TCP_MD5SIG_MAXKEYLEN = 80;
+export const TCP_AO_ADD_KEY = 38;
+export const TCP_AO_DEL_KEY = 39;
+export const TCP_AO_MAXKEYLEN = 80;
 
 export const IPPROTO_IPV6 = 41;
 export const IPV6_UNICAST_HOPS = 16;

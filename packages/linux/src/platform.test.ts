@@ -14,6 +14,7 @@ import type {
   KernelRoute,
   Order,
   KernelChange,
+  TcpKey,
   TcpOptions,
 } from '@rookery/router';
 import { openPlatform } from './platform.ts';
@@ -319,14 +320,25 @@ function defineTcpTests(world: World): void {
       const family = remote.includes(':') ? 'ipv6' : 'ipv4';
       const listener = await world.listen(family, 179, { ttl: 255, tos: 0xc0 });
       const peer = `${local}/${family === 'ipv6' ? 128 : 32}`;
-      world.execute({ kind: 'setListenerKey', listener, peer, key: 'secret' });
+      world.execute({
+        kind: 'setListenerKey',
+        listener,
+        peer,
+        key: { kind: 'md5', secret: 'secret' },
+      });
       const connection = world.id();
       world.execute({
         kind: 'tcpConnect',
         connection,
         remote,
         remotePort: 179,
-        options: { local, ttl: 255, minTtl: 255, tos: 0xc0, md5Key: 'secret' },
+        options: {
+          local,
+          ttl: 255,
+          minTtl: 255,
+          tos: 0xc0,
+          key: { kind: 'md5', secret: 'secret' },
+        },
       });
       const accepted = await world.next('tcpAccepted', (f) => f.listener === listener);
       assert.ok(accepted.connection < 0);
@@ -383,7 +395,12 @@ function defineTcpTests(world: World): void {
 
   test('a wrong key and a low TTL get no connection; the right ones beside them do', async () => {
     const listener = await world.listen('ipv4', 1792, { minTtl: 255 });
-    world.execute({ kind: 'setListenerKey', listener, peer: '127.0.0.0/8', key: 'right' });
+    world.execute({
+      kind: 'setListenerKey',
+      listener,
+      peer: '127.0.0.0/8',
+      key: { kind: 'md5', secret: 'right' },
+    });
     const attempt = (options: TcpOptions): number => {
       const connection = world.id();
       world.execute({
@@ -396,12 +413,12 @@ function defineTcpTests(world: World): void {
       return connection;
     };
     const silent = [
-      attempt({ local: '127.0.0.2', ttl: 255, md5Key: 'wrong' }),
+      attempt({ local: '127.0.0.2', ttl: 255, key: { kind: 'md5', secret: 'wrong' } }),
       attempt({ local: '127.0.0.3', ttl: 255 }),
-      attempt({ local: '127.0.0.4', ttl: 64, md5Key: 'right' }),
+      attempt({ local: '127.0.0.4', ttl: 64, key: { kind: 'md5', secret: 'right' } }),
     ];
     // Sent last, so its arrival proves that the others were dropped and not merely late.
-    const good = attempt({ local: '127.0.0.5', ttl: 255, md5Key: 'right' });
+    const good = attempt({ local: '127.0.0.5', ttl: 255, key: { kind: 'md5', secret: 'right' } });
     const accepted = await world.next('tcpAccepted', () => true);
     assert.equal(accepted.remote, '127.0.0.5');
     await world.next('tcpConnected', (f) => f.connection === good);
@@ -412,14 +429,16 @@ function defineTcpTests(world: World): void {
   });
 
   test('a key that the kernel refuses fails the connection, and shuts its peer out', async () => {
-    const error = await failToConnect(world, '127.0.0.1', 1793, { md5Key: 'x'.repeat(81) });
+    const error = await failToConnect(world, '127.0.0.1', 1793, {
+      key: { kind: 'md5', secret: 'x'.repeat(81) },
+    });
     assert.deepEqual([error.operation, error.code], ['TCP MD5', 'EINVAL']);
     const listener = await world.listen('ipv4', 1793, {});
     world.execute({
       kind: 'setListenerKey',
       listener,
       peer: '127.0.0.1/32',
-      key: 'x'.repeat(81),
+      key: { kind: 'md5', secret: 'x'.repeat(81) },
     });
     assert.match(world.logs.at(-1)!, /^error Cannot set the TCP MD5 key for 127\.0\.0\.1\/32/);
     const connection = world.id();
@@ -438,6 +457,48 @@ function defineTcpTests(world: World): void {
     assert.equal(ended.error?.code, 'ECONNRESET');
     assert.equal(world.count('tcpAccepted'), 0);
     world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('without TCP-AO in the kernel nobody gets a connection that asks for it', async (t) => {
+    const keys = [{ sendId: 1, recvId: 2, algorithm: 'hmac(sha1)', secret: [1, 2, 3] }];
+    const key: TcpKey = { kind: 'ao', keys };
+    const listener = await world.listen('ipv4', 1794, {});
+    world.execute({ kind: 'setListenerKey', listener, peer: '127.0.0.1/32', key });
+    const options = { local: '127.0.0.1', key };
+    const connection = world.id();
+    world.execute({
+      kind: 'tcpConnect',
+      connection,
+      remote: '127.0.0.1',
+      remotePort: 1794,
+      options,
+    });
+    const fact = await world.next(
+      ['tcpConnected', 'tcpConnectFailed'],
+      (f) => f.connection === connection,
+    );
+    if (fact.kind === 'tcpConnected') return t.skip('this kernel has TCP-AO');
+    assert.equal(fact.error.operation, 'TCP-AO');
+    assert.match(fact.error.message, /needs Linux 6\.7 with CONFIG_TCP_AO/);
+    assert.match(world.logs.at(-1)!, /^error Cannot set the TCP-AO key for 127\.0\.0\.1\/32/);
+    const plain = world.id();
+    const without = { connection: plain, remote: '127.0.0.1', remotePort: 1794, options: {} };
+    world.execute({ kind: 'tcpConnect', ...without });
+    const ended = await world.next(
+      ['tcpClosed', 'tcpConnectFailed'],
+      (f) => f.connection === plain,
+    );
+    assert.equal(ended.error?.code, 'ECONNRESET');
+    assert.equal(world.count('tcpAccepted'), 0, 'nor does its neighbor without a key');
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
+  test('binding to an interface that is not there says so', async () => {
+    const error = await failToConnect(world, '127.0.0.1', 1795, { vrf: 'no-such-vrf' });
+    assert.deepEqual(
+      [error.operation, error.code, error.message],
+      ['setsockopt SO_BINDTODEVICE', 'ENODEV', 'there is no interface or VRF no-such-vrf'],
+    );
   });
 
   test('a port in use is reported', async () => {

@@ -14,11 +14,13 @@ import type {
   LogClass,
   Order,
   PlatformError,
+  TcpKey,
 } from '@rookery/router';
 import * as c from './constants.ts';
 import { encodeSocketAddress } from './sockaddr.ts';
 import * as sys from './sys.ts';
-import { applyPeerKey, applyPrefixKey, applySegmentOptions, isLinkLocalV6 } from './tcp-options.ts';
+import { removeTcpKey, setTcpKey } from './tcp-keys.ts';
+import { applySegmentOptions, isLinkLocalV6 } from './tcp-options.ts';
 import type { SegmentOptions } from './tcp-options.ts';
 
 export type TcpOrder = Extract<
@@ -52,6 +54,7 @@ interface Connection {
 interface Listener {
   readonly server: net.Server;
   readonly fd: number;
+  readonly keys: Map<Prefix, TcpKey>;
   /** Peers whose key the kernel refused: they must not get in without one. */
   readonly unprotected: Set<Prefix>;
 }
@@ -121,6 +124,7 @@ export class Tcp {
         kind: 'tcpConnectFailed',
         connection: order.connection,
         error: prepared,
+        refusedHere: prepared.operation !== 'bind' && prepared.operation !== 'socket',
       });
       return;
     }
@@ -164,8 +168,9 @@ export class Tcp {
       ...options,
       ...(device === undefined ? {} : { device }),
     });
-    if (!failure && options.md5Key !== undefined) {
-      failure = applyPeerKey(fd, remote, scopeId, options.md5Key);
+    if (!failure && options.key !== undefined) {
+      const peer = `${remote}/${family === 'ipv6' ? 128 : 32}`;
+      failure = setTcpKey(fd, { peer, scopeId }, options.key);
     }
     if (!failure && (options.local !== undefined || options.localPort !== undefined)) {
       const local = options.local ?? (family === 'ipv6' ? '::' : '0.0.0.0');
@@ -300,7 +305,7 @@ export class Tcp {
       return fail(failure);
     }
     const server = net.createServer({ noDelay: true });
-    const listener: Listener = { server, fd, unprotected: new Set() };
+    const listener: Listener = { server, fd, keys: new Map(), unprotected: new Set() };
     this.#listeners.set(order.listener, listener);
     server.on('connection', (socket) => this.#accept(order.listener, listener, socket));
     server.on('error', (error) => {
@@ -351,23 +356,22 @@ export class Tcp {
     else sys.closeDescriptor(listener.fd);
   }
 
-  #setKey(id: ListenerId, peer: Prefix, key: string | undefined): void {
+  #setKey(id: ListenerId, peer: Prefix, key: TcpKey | undefined): void {
     const listener = this.#listeners.get(id);
     if (!listener) return;
-    const [address, length] = peer.split('/') as [string, string];
-    const host = Number(length) === (familyOf(address) === 'ipv6' ? 128 : 32);
-    const failure = host
-      ? applyPeerKey(listener.fd, address, 0, key)
-      : applyPrefixKey(listener.fd, peer, key);
-    if (!failure || key === undefined) {
-      listener.unprotected.delete(peer);
-      return;
-    }
+    const before = listener.keys.get(peer);
+    if (before) removeTcpKey(listener.fd, { peer }, before);
+    listener.keys.delete(peer);
+    listener.unprotected.delete(peer);
+    if (!key) return;
+    listener.keys.set(peer, key);
+    const failure = setTcpKey(listener.fd, { peer }, key);
+    if (!failure) return;
     listener.unprotected.add(peer);
     this.#deps.report(
       'error',
-      `Cannot set the TCP MD5 key for ${peer}: ${failure.message}; its connections are refused` +
-        (failure.code === 'ENOMEM' ? ' (raise the sysctl net.core.optmem_max)' : ''),
+      `Cannot set the ${failure.operation} key for ${peer}: ${failure.message}; its connections ` +
+        `are refused${failure.code === 'ENOMEM' ? ' (raise the sysctl net.core.optmem_max)' : ''}`,
     );
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Family, IpAddress, Prefix } from '@rookery/net';
 import type { Dest, Policy, RouteAttributes } from '@rookery/rib';
+import type { TcpAoKey } from './io.ts';
 
 export interface RouterConfig {
   /** `undefined`: lowest non-loopback IPv4 address at start (BIRD's rule). */
@@ -372,7 +373,10 @@ export interface BgpConfig extends ProtocolCommon {
   readonly dynamicName: string;
   readonly dynamicNameDigits: number;
   readonly checkLink: boolean;
+  /** TCP MD5 (RFC 2385). */
   readonly password?: string;
+  /** TCP-AO (RFC 5925), the one to sign with first. */
+  readonly aoKeys?: readonly TcpAoKey[];
   readonly ttlSecurity: boolean;
   /** Seconds; 0 switches both hold and keepalive off. */
   readonly holdTimeSec: number;

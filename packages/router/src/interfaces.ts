@@ -116,16 +116,25 @@ export class InterfaceTable {
 
   /**
    * The link on which `address` is directly reachable, `'local'` when it is our own, `undefined`
-   * when there is none. A link-local address needs `interfaceName`.
+   * when there is none. A link-local address needs `interfaceName`; `vrf` narrows to the interfaces
+   * of that VRF.
    */
-  neighbor(address: IpAddress, interfaceName?: string): Neighbor | 'local' | undefined {
-    if (interfaceName === undefined && this.#local.has(address)) return 'local';
+  neighbor(
+    address: IpAddress,
+    interfaceName?: string,
+    vrf?: string,
+  ): Neighbor | 'local' | undefined {
+    if (interfaceName === undefined && vrf === undefined && this.#local.has(address))
+      return 'local';
+    const master = vrf === undefined ? undefined : this.#byName.get(vrf)?.ifindex;
+    if (vrf !== undefined && master === undefined) return undefined;
     const words = parseWords(address);
     if (!words) return undefined;
     if (isLinkLocal(address) && words.length === 4 && interfaceName === undefined) return undefined;
     let best: Connected | undefined;
     for (const entry of this.#connected) {
       if (interfaceName !== undefined && entry.interface.name !== interfaceName) continue;
+      if (master !== undefined && entry.interface.masterIfindex !== master) continue;
       if (entry.words.length !== words.length || !covers(entry, words)) continue;
       if (!best || entry.length > best.length) best = entry;
     }

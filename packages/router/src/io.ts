@@ -26,6 +26,8 @@ export type Fact =
       readonly kind: 'tcpConnectFailed';
       readonly connection: ConnectionId;
       readonly error: PlatformError;
+      /** The kernel refused an option of the socket: nothing was sent. */
+      readonly refusedHere?: boolean;
     }
   | {
       readonly kind: 'tcpAccepted';
@@ -255,12 +257,12 @@ export type Order =
       readonly connection: ConnectionId;
       readonly options: Pick<TcpOptions, 'ttl' | 'minTtl' | 'tos'>;
     }
-  /** TCP MD5 key (RFC 2385) for connections from this peer or prefix; `undefined` removes it. */
+  /** Key for connections from this peer or prefix; `undefined` removes it. */
   | {
       readonly kind: 'setListenerKey';
       readonly listener: ListenerId;
       readonly peer: Prefix;
-      readonly key?: string;
+      readonly key?: TcpKey;
     }
   | { readonly kind: 'scanInterfaces' }
   | { readonly kind: 'scanKernel'; readonly table: number; readonly family: Family }
@@ -310,6 +312,22 @@ export type Order =
       readonly multihop: boolean;
     };
 
+/** What signs the segments of a connection. */
+export type TcpKey =
+  /** RFC 2385. */
+  | { readonly kind: 'md5'; readonly secret: string }
+  /** RFC 5925; the first one signs until the peer asks for another. */
+  | { readonly kind: 'ao'; readonly keys: readonly TcpAoKey[] };
+
+export interface TcpAoKey {
+  readonly sendId: number;
+  readonly recvId: number;
+  /** As the kernel names it, e.g. "hmac(sha1)". */
+  readonly algorithm: string;
+  /** Octets. */
+  readonly secret: readonly number[];
+}
+
 export interface TcpOptions {
   readonly local?: IpAddress;
   readonly localPort?: number;
@@ -319,7 +337,7 @@ export interface TcpOptions {
   readonly minTtl?: number;
   readonly interface?: string;
   readonly vrf?: string;
-  readonly md5Key?: string;
+  readonly key?: TcpKey;
   /** DSCP octet; BIRD and FRR use 0xc0 (CS6). */
   readonly tos?: number;
   readonly mss?: number;

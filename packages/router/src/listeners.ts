@@ -4,7 +4,7 @@
 // address; a stranger is named in the log and cut off without a NOTIFICATION, as BIRD does.
 
 import type { Family, IpAddress, Prefix } from '@rookery/net';
-import type { Fact, ListenerId, Order } from './io.ts';
+import type { Fact, ListenerId, Order, TcpKey } from './io.ts';
 import type { LogClass } from './config.ts';
 import { LogLimit } from './log-limit.ts';
 
@@ -24,13 +24,14 @@ export interface ListenClient {
   accepts(fact: AcceptedFact): number;
   accepted(fact: AcceptedFact): void;
   listenFailed(message: string): void;
-  readonly key?: { readonly peer: Prefix; readonly secret: string } | undefined;
+  readonly key?: { readonly peer: Prefix; readonly key: TcpKey } | undefined;
 }
 
 interface Socket {
   readonly id: ListenerId;
   readonly need: ListenNeed;
   readonly clients: Set<ListenClient>;
+  /** Keys in force, in a form that compares. */
   readonly keys: Map<Prefix, string>;
   failed: string | undefined;
 }
@@ -142,10 +143,11 @@ export class Listeners {
 
   #setKey(socket: Socket, client: ListenClient): void {
     if (!client.key) return;
-    const { peer, secret } = client.key;
-    if (socket.keys.get(peer) === secret) return;
-    socket.keys.set(peer, secret);
-    this.#order({ kind: 'setListenerKey', listener: socket.id, peer, key: secret });
+    const { peer, key } = client.key;
+    const text = JSON.stringify(key);
+    if (socket.keys.get(peer) === text) return;
+    socket.keys.set(peer, text);
+    this.#order({ kind: 'setListenerKey', listener: socket.id, peer, key });
   }
 }
 

@@ -252,7 +252,7 @@ export class SimNetwork {
       const quality = this.qualityOf(segment);
       const listener = to.listenerFor(target.address, target.port);
       if (!listener) return fail(2 * quality.delayMs, 'ECONNREFUSED', 'Connection refused');
-      const keysAgree = listener.keyFor(source.address) === target.options.md5Key;
+      const keysAgree = listener.keyFor(source.address) === JSON.stringify(target.options.key);
       if (!keysAgree || this.#random() < quality.loss) {
         // A SYN that is not answered: by TCP MD5 (RFC 2385) or by loss, nobody says anything.
         const waited = this.clock.nowMs - started;

@@ -267,7 +267,7 @@ export class SimRouter {
         return;
       case 'setListenerKey':
         if (order.key === undefined) this.#listeners.get(order.listener)?.keys.delete(order.peer);
-        else this.#listeners.get(order.listener)?.keys.set(order.peer, order.key);
+        else this.#listeners.get(order.listener)?.keys.set(order.peer, JSON.stringify(order.key));
         return;
       case 'discoveryOpen':
         this.#discovery.add(order.interface);

@@ -48,8 +48,14 @@ export function onConnected(step: Step, endpoints: Endpoints): void {
   openConnection(step, 'outgoing', endpoints);
 }
 
-export function onConnectFailed(step: Step, error: TransportError): void {
+export function onConnectFailed(step: Step, error: TransportError, refusedHere = false): void {
   if (step.state.outgoing.state !== 'Connect') return;
+  if (refusedHere) {
+    // Trying again at once would only repeat it: a session never runs with less than was asked for.
+    log(step, 'error', `Cannot prepare a connection: ${error.operation}: ${error.message}`);
+    endInstance(step, { reason: transportReason(error), after: 'restart', error: true });
+    return;
+  }
   log(step, 'events', `Connection lost (${error.message})`);
   remember(step, transportReason(error));
   scheduleConnect(step);

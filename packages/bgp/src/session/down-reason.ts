@@ -8,6 +8,7 @@ import { shutdownText } from '../wire/notification.ts';
 import type { DecodedNotification } from '../wire/notification.ts';
 import { sessionChannels } from './negotiate.ts';
 import type {
+  Absence,
   DownCategory,
   DownReason,
   FamilyRetention,
@@ -44,6 +45,13 @@ export function sentReason({ code, subcode, data }: Notification, detail?: strin
   };
 }
 
+/** BIRD's words; it has none for a VRF that does not exist. */
+export const ABSENCE_TEXTS: Readonly<Record<Absence, string>> = {
+  neighbor: 'Neighbor lost',
+  link: 'Link down',
+  vrf: 'VRF does not exist',
+};
+
 export function transportReason(error: TransportError): DownReason {
   return { kind: 'transportFailed', side: 'remote', category: 'transport', error };
 }
@@ -73,7 +81,7 @@ export function birdLastError(reason: DownReason): string | undefined {
     case 'transportFailed':
       return `Socket: ${reason.error.message}`;
     case 'neighborLost':
-      return reason.because === 'link' ? 'Error: Link down' : 'Error: Neighbor lost';
+      return `Error: ${ABSENCE_TEXTS[reason.because]}`;
     case 'bfdDown':
       return 'Error: BFD session down';
     case 'peerRestarted':

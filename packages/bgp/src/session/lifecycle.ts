@@ -25,8 +25,9 @@ export function beginRunning(step: Step): void {
   delete state.delayUntilMs;
   delete state.delayTotalSec;
   state.changedMs = step.nowMs;
-  if (!state.neighborPresent) {
+  if (state.absent !== undefined) {
     state.phase = 'waiting';
+    if (state.absent === 'vrf') reportMissingVrf(step, state.config.vrf ?? '');
     log(step, 'events', `Waiting for ${state.identity.neighborAddress} to become my neighbor`);
     return;
   }
@@ -48,6 +49,17 @@ export function scheduleConnect(step: Step): void {
     state: 'Active',
     connectAtMs: step.nowMs + jittered(step, delaySec),
   });
+}
+
+function reportMissingVrf(step: Step, vrf: string): void {
+  remember(step, {
+    kind: 'neighborLost',
+    side: 'local',
+    category: 'transport',
+    because: 'vrf',
+  });
+  const cure = `ip link add ${vrf} type vrf table NUMBER`;
+  log(step, 'error', `VRF ${vrf} does not exist: create it (${cure}) or correct "vrf"`);
 }
 
 /** How an instance ends and what comes after. */

@@ -13,6 +13,7 @@ import type { Deadline } from '@rookery/net';
 import type { MessageName } from '../wire/constants.ts';
 import type { Open } from '../wire/open.ts';
 import type {
+  Absence,
   ConnectionRole,
   DownReason,
   Endpoints,
@@ -69,7 +70,8 @@ export interface PeerState {
   readonly config: SessionConfig;
   readonly identity: SessionIdentity;
   readonly phase: Phase;
-  readonly neighborPresent: boolean;
+  /** Why the neighbor cannot be reached at all; absent while it can. */
+  readonly absent?: Absence;
   readonly outgoing: Connection;
   readonly incoming: Connection;
   /** Set while Established. */
@@ -107,7 +109,6 @@ export function createPeer(
     config,
     identity,
     phase: 'down',
-    neighborPresent: true,
     outgoing: IDLE,
     incoming: IDLE,
     withoutCapabilities: false,

@@ -196,3 +196,15 @@ test('a link-local neighbor is named with its interface', () => {
   lone.wait(5);
   assert.ok(lone.logs.includes('Connecting to fe80::1%br-lan from local address fe80::2'));
 });
+
+test('an option that our kernel refuses is one error and a wait, not an attempt every few seconds', () => {
+  const lone = new Lone();
+  lone.send({ kind: 'start' });
+  lone.wait(5);
+  const error = { operation: 'TCP-AO', code: 'ENOPROTOOPT', message: 'this kernel has none' };
+  const actions = lone.send({ kind: 'tcpConnectFailed', error, refusedHere: true });
+  const errors = actions.filter((action) => action.kind === 'log' && action.level === 'error');
+  assert.deepEqual(logsOf(errors), ['Cannot prepare a connection: TCP-AO: this kernel has none']);
+  assert.equal(lone.state.phase, 'delayed');
+  assert.ok(!kindsOf(lone.wait(59)).includes('connect'));
+});

@@ -11,12 +11,13 @@ import { MESSAGE } from '../wire/constants.ts';
 import { loseSession, onAccepted, onClosed, onConnectFailed, onConnected } from './connections.ts';
 import { beginRunning, endInstance, failConnection, stopInstance } from './lifecycle.ts';
 import { onMessage } from './messages.ts';
+import { ABSENCE_TEXTS } from './down-reason.ts';
 import { peerDeadline } from './peer-state.ts';
 import type { PeerState } from './peer-state.ts';
 import { hasTransport, log, setConnection } from './step.ts';
 import type { Step } from './step.ts';
 import { onTimer } from './timers.ts';
-import type { ConnectionRole, DownReason, SessionAction, SessionEvent } from './types.ts';
+import type { Absence, ConnectionRole, DownReason, SessionAction, SessionEvent } from './types.ts';
 
 export interface PeerStep {
   readonly state: PeerState;
@@ -88,7 +89,7 @@ function dispatch(step: Step, event: SessionEvent): void {
       onConnected(step, endpointsOf(event));
       return;
     case 'tcpConnectFailed':
-      onConnectFailed(step, event.error);
+      onConnectFailed(step, event.error, event.refusedHere);
       return;
     case 'tcpAccepted':
       onAccepted(step, endpointsOf(event));
@@ -127,12 +128,12 @@ function onStart(step: Step): void {
   beginRunning(step);
 }
 
-function onNeighborLost(step: Step, because: 'neighbor' | 'link'): void {
+function onNeighborLost(step: Step, because: Absence): void {
   const { state } = step;
-  if (!state.neighborPresent) return;
-  state.neighborPresent = false;
-  if (state.phase !== 'running') return;
-  log(step, 'events', because === 'link' ? 'Link down' : 'Neighbor lost');
+  const before = state.absent;
+  state.absent = because;
+  if (before !== undefined || state.phase !== 'running') return;
+  log(step, 'events', ABSENCE_TEXTS[because]);
   const reason: DownReason = {
     kind: 'neighborLost',
     side: 'local',
@@ -145,8 +146,8 @@ function onNeighborLost(step: Step, because: 'neighbor' | 'link'): void {
 
 function onNeighborFound(step: Step): void {
   const { state } = step;
-  if (state.neighborPresent) return;
-  state.neighborPresent = true;
+  if (state.absent === undefined) return;
+  delete state.absent;
   if (state.phase !== 'waiting') return;
   log(step, 'events', 'Neighbor ready');
   beginRunning(step);

@@ -44,6 +44,7 @@ export interface SessionConfig {
   readonly confederation?: number;
   readonly confederationMember: boolean;
   readonly passive: boolean;
+  readonly vrf?: string;
   readonly holdTimeSec: number;
   readonly startupHoldTimeSec: number;
   readonly keepaliveTimeSec?: number;
@@ -122,6 +123,9 @@ export interface Endpoints {
   readonly interface?: string;
 }
 
+/** What is missing on our side: the neighbor's network, the carrier, the VRF of the session. */
+export type Absence = 'neighbor' | 'link' | 'vrf';
+
 /** Why the engine stops a session; each kind has its NOTIFICATION (bird.md §3.5). */
 export type StopReason =
   /** 6/2, RFC 9003 text. */
@@ -146,13 +150,18 @@ export type SessionEvent =
   /** Stays down until `start`; except `limitReached` with action restart, which waits and retries. */
   | { readonly kind: 'stop'; readonly reason: StopReason }
   /** The neighbor's address is (no longer) on a link of ours, or the link is (no longer) up. */
-  | { readonly kind: 'neighborLost'; readonly because: 'neighbor' | 'link' }
+  | { readonly kind: 'neighborLost'; readonly because: Absence }
   | { readonly kind: 'neighborFound' }
   | { readonly kind: 'bfdDown' }
   | { readonly kind: 'bfdUp' }
   /** Answers of the `connect` action. */
   | ({ readonly kind: 'tcpConnected' } & Endpoints)
-  | { readonly kind: 'tcpConnectFailed'; readonly error: TransportError }
+  | {
+      readonly kind: 'tcpConnectFailed';
+      readonly error: TransportError;
+      /** Our own kernel refused an option of the socket: nothing was sent. */
+      readonly refusedHere?: boolean;
+    }
   /** The source address belongs to this peer; answered by acceptTransport or rejectTransport. */
   | ({ readonly kind: 'tcpAccepted' } & Endpoints)
   | {
@@ -295,7 +304,7 @@ export type DownReason =
       readonly kind: 'neighborLost';
       readonly side: 'local';
       readonly category: 'transport';
-      readonly because: 'neighbor' | 'link';
+      readonly because: Absence;
     }
   | { readonly kind: 'bfdDown'; readonly side: 'local'; readonly category: 'bfd' }
   /** RFC 4724 §4.2: the peer opened a new connection while the old one was Established. */

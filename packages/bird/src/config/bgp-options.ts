@@ -3,6 +3,7 @@
 
 import type { BgpConfig, GracefulRestartMode } from '@rookery/router';
 import { raise } from '../lexer.ts';
+import { readAoKeys } from './ao-keys.ts';
 import { readBfdOptions } from './bfd-options.ts';
 import type { BgpDraft } from './draft.ts';
 import type { OptionTable } from './options.ts';
@@ -52,10 +53,8 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
   setkey: (read) => void read.bool(),
   'authentication none': (_read, d) => void (d.authentication = 'none'),
   'authentication md5': (_read, d) => void (d.authentication = 'md5'),
-  'authentication ao': (_read, _d, at) =>
-    raise(at, 'unsupported', 'authentication ao is not supported by rookery yet', 'use md5'),
-  keys: (_read, _d, at) =>
-    raise(at, 'unsupported', 'keys are not supported by rookery yet', 'use: password "…"'),
+  'authentication ao': (_read, d) => void (d.authentication = 'ao'),
+  keys: (read, d) => void (d.aoKeys = readAoKeys(read)),
   'ttl security': (read, d) => void (d.ttlSecurity = read.bool()),
 
   'hold time': (read, d) => void (d.holdTimeSec = holdTime(read)),

@@ -61,6 +61,7 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     read.log.add('warning', end, 'deprecated', 'Missing authentication option, assuming MD5');
   }
   if (d.authentication === 'md5' && d.password === undefined) fail('Password must be set');
+  checkAoKeys(d, fail);
   const gracefulRestart = d.gracefulRestart ?? 'aware';
   const longLivedGracefulRestart = d.longLivedGracefulRestart ?? gracefulRestart;
   // An internal peer is a member without the option, and BIRD ignores it there.
@@ -95,7 +96,8 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     dynamicName: d.dynamicName ?? 'dynbgp',
     dynamicNameDigits: d.dynamicNameDigits ?? 0,
     checkLink: d.checkLink ?? multihop === undefined,
-    ...defined('password', d.authentication === 'none' ? undefined : d.password),
+    ...defined('password', isMd5(d) ? d.password : undefined),
+    ...defined('aoKeys', d.authentication === 'ao' ? d.aoKeys : undefined),
     ttlSecurity: d.ttlSecurity ?? false,
     holdTimeSec,
     startupHoldTimeSec: d.startupHoldTimeSec ?? 240,
@@ -147,6 +149,24 @@ export function finishBgp(read: Reader, d: BgpDraft, end: Token): BgpConfig {
     ...defined('bfd', d.bfd),
     channels,
   };
+}
+
+/** A password without the option is MD5, as it always was. */
+function isMd5({ authentication }: BgpDraft): boolean {
+  return authentication === undefined || authentication === 'md5';
+}
+
+function checkAoKeys(d: BgpDraft, fail: (message: string, hint?: string) => never): void {
+  const hint = 'write both: authentication ao; keys { key { id 1; secret "…"; }; };';
+  if ((d.authentication === 'ao') !== (d.aoKeys !== undefined)) {
+    fail('Authentication ao and keys must be used together', hint);
+  }
+  if (d.authentication === 'ao' && d.neighborRange !== undefined) {
+    fail(
+      'TCP-AO is not supported on dynamic BGP sessions',
+      'use: authentication md5; password "…";',
+    );
+  }
 }
 
 function checkAddresses(

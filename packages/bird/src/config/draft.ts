@@ -75,7 +75,7 @@ export type RadvDraft = DraftCommon & {
 export type BgpDraft = DraftCommon & {
   kind: 'bgp';
   direct?: boolean;
-  authentication?: 'none' | 'md5';
+  authentication?: 'none' | 'md5' | 'ao';
   /** RFC 8212 without a complaint: a channel without policy passes nothing. */
   defaultReject?: boolean;
   minLongLivedStaleTimeSec?: number;

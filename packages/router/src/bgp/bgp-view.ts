@@ -2,7 +2,14 @@
 // last session ended, translated from the session machine's values. No text is composed here but
 // BIRD's error texts, which are values of its own.
 
-import { birdErrorText, negotiatedOf, openFor, peerTimers, reasonText } from '@rookery/bgp';
+import {
+  ABSENCE_TEXTS,
+  birdErrorText,
+  negotiatedOf,
+  openFor,
+  peerTimers,
+  reasonText,
+} from '@rookery/bgp';
 import type { CapabilitySet, DownReason, Negotiated, PeerTimers } from '@rookery/bgp';
 import { exportStatsOf } from '../channel.ts';
 import type { BgpChannelConfig } from '../config.ts';
@@ -280,7 +287,7 @@ export function errorView(reason: DownReason): BgpErrorView {
     case 'transportFailed':
       return { class: 'socket', text: reason.error.message };
     case 'neighborLost':
-      return { class: 'misc', text: reason.because === 'link' ? 'Link down' : 'Neighbor lost' };
+      return { class: 'misc', text: ABSENCE_TEXTS[reason.because] };
     case 'bfdDown':
       return { class: 'misc', text: 'BFD session down' };
     case 'peerRestarted':

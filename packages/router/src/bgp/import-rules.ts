@@ -129,9 +129,12 @@ function nextHopFor(bgp: PathAttributes, situation: ImportSituation): HopOutcome
   // RFC 2545 §3: the link-local next hop is the one for the kernel, when the link is shared.
   const gateway = linkLocalNextHop ?? nextHop;
   const link = isLinkLocal(gateway) && gateway.includes(':') ? situation.interface : undefined;
-  let found = interfaces.neighbor(gateway, link);
+  const { vrf } = situation.config;
+  let found = interfaces.neighbor(gateway, link, vrf);
   if (!found && linkLocalNextHop !== undefined) {
-    found = interfaces.neighbor(nextHop, situation.interface) ?? interfaces.neighbor(nextHop);
+    found =
+      interfaces.neighbor(nextHop, situation.interface, vrf) ??
+      interfaces.neighbor(nextHop, undefined, vrf);
   }
   if (found === 'local') return { refusal: `address ${gateway} is local` };
   if (!found) return { refusal: `address ${nextHop} not directly reachable` };

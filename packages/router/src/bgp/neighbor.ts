@@ -2,12 +2,12 @@
 // socket options, and the next hop that we announce as ourselves. Pure functions of configuration
 // and interfaces.
 
-import type { Endpoints, Negotiated } from '@rookery/bgp';
+import type { Absence, Endpoints, Negotiated } from '@rookery/bgp';
 import { familyOf, isLinkLocal } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import type { BgpChannelConfig, BgpConfig } from '../config.ts';
 import type { InterfaceTable } from '../interfaces.ts';
-import type { InterfaceFact } from '../io.ts';
+import type { InterfaceFact, TcpKey } from '../io.ts';
 import type { ExportRules } from './export-rules.ts';
 import type { GroupNeeds } from './groups.ts';
 
@@ -15,9 +15,9 @@ const BGP_TOS = 0xc0;
 
 /** The link to a single-hop neighbor; `undefined` while it is on none of ours. */
 export function linkOf(config: BgpConfig, interfaces: InterfaceTable): InterfaceFact | undefined {
-  const { neighborAddress, interface: link, multihop } = config;
+  const { neighborAddress, interface: link, multihop, vrf } = config;
   if (neighborAddress === undefined || multihop !== undefined) return undefined;
-  const found = interfaces.neighbor(neighborAddress, link);
+  const found = interfaces.neighbor(neighborAddress, link, vrf);
   return found && found !== 'local' ? found.interface : undefined;
 }
 
@@ -26,18 +26,16 @@ export function localAddressOf(
   config: BgpConfig,
   interfaces: InterfaceTable,
 ): IpAddress | undefined {
-  const { neighborAddress, interface: link, multihop, localAddress } = config;
+  const { neighborAddress, interface: link, multihop, localAddress, vrf } = config;
   if (localAddress !== undefined) return localAddress;
   if (neighborAddress === undefined || multihop !== undefined) return undefined;
-  const found = interfaces.neighbor(neighborAddress, link);
+  const found = interfaces.neighbor(neighborAddress, link, vrf);
   return found && found !== 'local' ? found.local.address : undefined;
 }
 
 /** Whether the neighbor can be reached now, or what is missing. */
-export function presenceOf(
-  config: BgpConfig,
-  interfaces: InterfaceTable,
-): 'present' | 'neighbor' | 'link' {
+export function presenceOf(config: BgpConfig, interfaces: InterfaceTable): 'present' | Absence {
+  if (config.vrf !== undefined && !interfaces.byName(config.vrf)) return 'vrf';
   if (config.multihop !== undefined) return 'present';
   const link = linkOf(config, interfaces);
   if (!link) return 'neighbor';
@@ -52,6 +50,12 @@ export function segmentOptionsFor({ ttlSecurity, multihop }: BgpConfig): {
 } {
   if (ttlSecurity) return { ttl: 255, minTtl: 256 - (multihop ?? 1), tos: BGP_TOS };
   return { ttl: multihop ?? 1, tos: BGP_TOS };
+}
+
+/** What signs the segments of its connections. */
+export function tcpKeyFor({ password, aoKeys }: BgpConfig): TcpKey | undefined {
+  if (aoKeys) return { kind: 'ao', keys: aoKeys };
+  return password === undefined ? undefined : { kind: 'md5', secret: password };
 }
 
 /** RFC 5065: the peer shares our confederation, if only as a member of our own AS. */

@@ -38,6 +38,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   dynamicNameDigits: 'session',
   checkLink: 'session',
   password: 'session',
+  aoKeys: 'session',
   ttlSecurity: 'session',
   holdTimeSec: 'session',
   startupHoldTimeSec: 'absorbed',

@@ -32,7 +32,13 @@ import type { IpAddress } from '@rookery/net';
 import { samePolicy } from '@rookery/rib';
 import type { BfdClient } from '../bfd-broker.ts';
 import { bgpChannelView, bgpView } from '../bgp/bgp-view.ts';
-import { linkOf, localAddressOf, presenceOf, segmentOptionsFor } from '../bgp/neighbor.ts';
+import {
+  linkOf,
+  localAddressOf,
+  presenceOf,
+  segmentOptionsFor,
+  tcpKeyFor,
+} from '../bgp/neighbor.ts';
 import {
   sameBgpConfig,
   sameChannelSession,
@@ -98,12 +104,13 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   get key(): ListenClient['key'] {
-    const { password, neighborAddress, neighborRange } = this.config;
-    if (password === undefined) return undefined;
+    const { neighborAddress, neighborRange } = this.config;
+    const key = tcpKeyFor(this.config);
+    if (!key) return undefined;
     const peer =
       neighborRange ??
       networkOf(neighborAddress!, familyOf(neighborAddress!) === 'ipv4' ? 32 : 128);
-    return { peer, secret: password };
+    return { peer, key };
   }
 
   get families(): readonly BgpFamily[] {
@@ -148,7 +155,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const presence = presenceOf(this.config, this.engine.interfaces);
     // The link may have come or gone while the instance was down.
     if (presence !== 'present') this.#step({ kind: 'neighborLost', because: presence });
-    else if (!this.peer.neighborPresent) this.#step({ kind: 'neighborFound' });
+    else if (this.peer.absent) this.#step({ kind: 'neighborFound' });
     this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
     this.#updateListening(presence === 'present');
     this.#step({ kind: 'start' });
@@ -201,8 +208,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#updateListening(presence === 'present');
     this.peer = reconfigurePeer(this.peer, this.config, this.#identity());
     if (presence === 'present') {
-      if (!this.peer.neighborPresent) this.#step({ kind: 'neighborFound' });
-    } else if (this.peer.neighborPresent) this.#step({ kind: 'neighborLost', because: presence });
+      if (this.peer.absent) this.#step({ kind: 'neighborFound' });
+    } else if (this.peer.absent !== presence) {
+      this.#step({ kind: 'neighborLost', because: presence });
+    }
     this.#requestBfd();
   }
 
@@ -294,7 +303,11 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         return;
       case 'tcpConnectFailed':
         this.#dropWire(role);
-        this.#step({ kind: 'tcpConnectFailed', error: fact.error });
+        this.#step({
+          kind: 'tcpConnectFailed',
+          error: fact.error,
+          refusedHere: fact.refusedHere === true,
+        });
         return;
       case 'tcpReceived':
         this.#received(role, fact.bytes);
@@ -475,7 +488,8 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const { config } = this;
     const local = localAddressOf(config, this.engine.interfaces);
     const link = config.interface ?? linkOf(config, this.engine.interfaces)?.name;
-    const needsLink = config.neighborAddress !== undefined && isLinkLocal(config.neighborAddress);
+    const needsLink = config.interface !== undefined || isLinkLocal(config.neighborAddress!);
+    const key = tcpKeyFor(config);
     this.engine.order({
       kind: 'tcpConnect',
       connection: id,
@@ -486,7 +500,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         ...(local === undefined ? {} : { local }),
         ...(needsLink && link !== undefined ? { interface: link } : {}),
         ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
-        ...(config.password === undefined ? {} : { md5Key: config.password }),
+        ...(key === undefined ? {} : { key }),
       },
     });
   }
@@ -588,7 +602,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   #found(address: IpAddress): void {
     if (address === this.config.neighborAddress || this.peer.established !== undefined) return;
     this.trace('events', `Neighbor found at ${address}`);
-    if (this.peer.neighborPresent) this.#step({ kind: 'neighborLost', because: 'neighbor' });
+    if (!this.peer.absent) this.#step({ kind: 'neighborLost', because: 'neighbor' });
     this.#updateListening(false);
     this.engine.bfd.release(this);
     this.config = locatedConfig(this.config, address);
@@ -599,7 +613,9 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const { config } = this;
     const somewhere = this.engine.interfaces.all().length > 0 || config.multihop !== undefined;
     // Port 0: a speaker that only dials (MetalLB runs bgpd -p 0).
-    const listen = wanted && somewhere && !this.parent && config.localPort !== 0;
+    const bindable = config.vrf === undefined || this.engine.interfaces.byName(config.vrf);
+    const listen =
+      wanted && somewhere && bindable !== undefined && !this.parent && config.localPort !== 0;
     if (listen === this.#listening) return;
     this.#listening = listen;
     if (!listen) return this.engine.listeners.release(this);

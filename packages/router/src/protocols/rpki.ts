@@ -152,7 +152,9 @@ export class RpkiProtocol extends Protocol implements ConnectionHandler {
       options: {
         ...(config.localAddress === undefined ? {} : { local: config.localAddress }),
         ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
-        ...(config.password === undefined ? {} : { md5Key: config.password }),
+        ...(config.password === undefined
+          ? {}
+          : { key: { kind: 'md5', secret: config.password } as const }),
       },
     });
   }
