@@ -74,7 +74,7 @@ export function readAoKeys(read: Reader): readonly TcpAoKey[] {
 function readKey(read: Reader): KeyDraft {
   const at = read.c.token;
   const draft: KeyDraft = { algorithm: ALGORITHMS['hmac sha1']!, rank: 'plain' };
-  readBlock(read, () => readOption(KEY_OPTIONS, read, draft));
+  if (!readBlock(read, () => readOption(KEY_OPTIONS, read, draft))) return draft;
   if (draft.sendId === undefined || draft.recvId === undefined) {
     raise(at, 'semantic', 'Key IDs must be set', 'add: id 1; or send id 1; recv id 2;');
   }
