@@ -7,21 +7,12 @@ import {
   appendNlri,
   createNlriBatch,
   encodeEndOfRib,
-  encodeMpNextHop,
-  encodePathAttributes,
   encodeRouteRefresh,
   encodeUnreach,
 } from '@rookery/bgp';
-import type { PathAttributes } from '@rookery/bgp';
 import type { Family, IpAddress } from '@rookery/net';
 import { UpdateGroup } from '@rookery/rib';
-import type {
-  AttributeEncoder,
-  AttributeStore,
-  ExportRewrite,
-  GroupMember,
-  Policy,
-} from '@rookery/rib';
+import type { AttributeStore, ExportRewrite, GroupMember, Policy } from '@rookery/rib';
 import type { BgpChannelConfig, NextHopScope } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import { Exporter } from '../exporter.ts';
@@ -29,6 +20,7 @@ import type { ExportCounters, ExportEvent, ExportSink, PathSink } from '../expor
 import type { Channel } from '../channel.ts';
 import { policyContextFor } from '../channel.ts';
 import type { Protocol } from '../protocol.ts';
+import { encoderFor } from './attribute-encoder.ts';
 import { SOURCE_CLASS, exportedRoute, refusesExport, rewriteFor } from './export-rules.ts';
 import type { ExportRules, SourceClass } from './export-rules.ts';
 
@@ -209,7 +201,11 @@ export class BgpGroup implements ExportSink, PathSink {
     this.updates = new UpdateGroup({
       prefixes: channel.table.prefixes,
       attributes: this.#attributes,
-      encoder: encoderFor(this.#attributes, needs, () => this.#rules),
+      encoder: encoderFor(
+        this.#attributes,
+        { as4: needs.as4, classic: this.#family === 'ipv4' && !needs.extendedNextHop },
+        rulesNeedSource(needs) ? undefined : () => this.#rules,
+      ),
       addPath: needs.addPath,
       maxMessageBytes: needs.maxMessageBytes,
       mpWithdraw: needs.extendedNextHop,
@@ -508,66 +504,6 @@ function rulesNeedSource({ rules, config }: GroupNeeds): boolean {
     !plain(rules.nextHopSelf) ||
     !plain(rules.nextHopKeep)
   );
-}
-
-function encoderFor(
-  attributes: AttributeStore,
-  needs: GroupNeeds,
-  rules: () => ExportRules,
-): AttributeEncoder {
-  const classic = needs.rules.family === 'ipv4' && !needs.extendedNextHop;
-  const late = !rulesNeedSource(needs);
-  let last = 0;
-  let lastBirth = -1;
-  let words: PathAttributes | undefined;
-  const wordsOf = (number: number): PathAttributes | undefined => {
-    const birth = attributes.birthOf(number);
-    if (number === last && birth === lastBirth) return words;
-    const route = attributes.get(number);
-    if (late) {
-      const from = route.source === 'bgp' ? SOURCE_CLASS.external : SOURCE_CLASS.local;
-      words = exportedRoute(route, route, from, rules())?.bgp;
-    } else words = route.bgp;
-    last = number;
-    lastBirth = birth;
-    return words;
-  };
-  let ordered: ExportRules | undefined;
-  let order: ExportRewrite | undefined;
-  // Octets as they are, rewritten by octets on the way, or (undefined) by the rules for objects.
-  const orderFor = (number: number): ExportRewrite | 'as is' | undefined => {
-    if (!late) return 'as is';
-    if (!attributes.isLearned(number)) return undefined;
-    if (ordered !== rules()) {
-      ordered = rules();
-      order = rewriteFor(ordered);
-    }
-    return order;
-  };
-  return {
-    encode(number, out, at) {
-      if (needs.as4) {
-        const end = attributes.encodeWire(number, classic, out, at, orderFor(number));
-        if (end >= 0) return end <= out.length ? end : -1;
-      }
-      const bgp = wordsOf(number);
-      if (!bgp) return -1;
-      const bytes = encodePathAttributes(bgp, { as4: needs.as4, nextHop: classic });
-      if (at + bytes.length > out.length) return -1;
-      out.set(bytes, at);
-      return at + bytes.length;
-    },
-    encodeNextHop(number, out, at) {
-      if (classic) return at;
-      const end = attributes.encodeWireNextHop(number, out, at, orderFor(number));
-      if (end >= 0) return end;
-      const bgp = wordsOf(number);
-      if (bgp?.nextHop === undefined) return at;
-      const bytes = encodeMpNextHop(bgp.nextHop, bgp.linkLocalNextHop);
-      out.set(bytes, at);
-      return at + bytes.length;
-    },
-  };
 }
 
 function keyOf(channel: Channel, needs: GroupNeeds): string {
