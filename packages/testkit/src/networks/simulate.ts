@@ -13,7 +13,8 @@ import { expectedTables } from './oracle.ts';
 import type { OracleResult } from './oracle.ts';
 import type { NetworkPlan } from './plan.ts';
 import { drawNetwork } from './topology.ts';
-import { traitsOf } from './traits.ts';
+import { noteStale, traitsOf } from './traits.ts';
+import type { PassingTrait } from './traits.ts';
 
 /** After the faults, at most so long until every table is right. */
 const QUIET_LIMIT_MS = 900_000;
@@ -54,7 +55,7 @@ export function simulate(seed: number, options: SimulateOptions = {}): Simulatio
   return {
     plan: life.plan,
     sims: life.sims,
-    traits: traitsOf(life.plan, life.faults),
+    traits: [...traitsOf(life.plan, life.faults), ...life.witnessed],
     events: life.faults.log,
     steps: life.steps,
     troubleMs,
@@ -68,6 +69,8 @@ class Life {
   readonly clock = new VirtualClock();
   readonly sims: readonly SimRouter[];
   readonly faults: Faults;
+  /** Traits that show on the way only. */
+  readonly witnessed = new Set<PassingTrait>();
   steps = 0;
   readonly #draw: Draw;
 
@@ -92,6 +95,7 @@ class Life {
     for (let left = draw.between(5, 20); left > 0; left--) {
       this.faults.strike();
       this.#pass(draw.chance(0.3) ? draw.between(0, 20) : draw.between(0, 8000));
+      for (const { router } of this.sims) noteStale(router.view, this.witnessed);
     }
     this.faults.heal();
   }

@@ -1,6 +1,7 @@
 // What a simulated network is an example of, as names: summed over many seeds they show that the
 // generator still reaches all that it is meant to reach.
 
+import type { Router } from '@rookery/router';
 import { FAULT_KINDS } from './faults.ts';
 import type { Faults } from './faults.ts';
 import type { EndPlan, NetworkPlan, RouterPlan, RuleAction, SessionPlan } from './plan.ts';
@@ -53,6 +54,9 @@ const ACTIONS: readonly RuleAction['kind'][] = [
   'prepend',
 ];
 
+const STALE = { regular: 'stale routes kept', 'long-lived': 'stale routes kept for long' } as const;
+export type PassingTrait = (typeof STALE)[keyof typeof STALE];
+
 /** Everything that some seed has to be an example of. */
 export const TRAITS: readonly string[] = [
   ...SIZES,
@@ -64,6 +68,7 @@ export const TRAITS: readonly string[] = [
   ...Object.keys(END_TRAITS),
   ...ACTIONS.map((action) => `rule ${action}`),
   ...FAULT_KINDS.map((kind) => `fault ${kind}`),
+  ...Object.values(STALE),
 ];
 
 export function traitsOf(plan: NetworkPlan, faults: Faults): string[] {
@@ -81,6 +86,13 @@ export function traitsOf(plan: NetworkPlan, faults: Faults): string[] {
     ...[...actions].map((action) => `rule ${action}`),
     ...[...faults.struck].map((kind) => `fault ${kind}`),
   ];
+}
+
+/** RFC 4724, RFC 9494: whether somebody keeps the routes of a neighbor that is gone. */
+export function noteStale(view: Router['view'], witnessed: Set<PassingTrait>): void {
+  for (const { neighborGr } of view.protocols().flatMap((protocol) => protocol.channels)) {
+    if (neighborGr) witnessed.add(STALE[neighborGr]);
+  }
 }
 
 function shownBy<T>(
