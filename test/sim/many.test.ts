@@ -9,7 +9,7 @@ import { coverageOf, coverageText, failureText } from './report.ts';
 const SEEDS = Number(process.env.SIM_SEEDS ?? 1000);
 const FROM = Number(process.env.SIM_FROM ?? 1);
 /** Of a thousand seeds at least so many are an example of each trait. */
-const ENOUGH = 4;
+const ENOUGH = 3;
 
 test(`${SEEDS} networks converge to what the oracle computes`, async (t) => {
   const reports = await simulateMany(FROM, SEEDS);

@@ -53,9 +53,10 @@ export function choose(router: RouterPlan, held: readonly HeldRoute[]): Outcome 
   const always = router.med === 'always';
   const beatenBy = (upTo: 'merit' | 'all') => (a: HeldRoute) =>
     usable.some((b) => b.asPath[0] === a.asPath[0] && compare(b, a, always, upTo) < 0);
-  // Deterministic: who loses among the routes through one neighbor AS is out.
+  // Who loses among the routes through one neighbor AS is out before groups meet.
+  const grouped = router.med === 'deterministic';
   const loses = beatenBy('all');
-  const finalists = always ? usable : usable.filter((route) => !loses(route));
+  const finalists = grouped ? usable.filter((route) => !loses(route)) : usable;
   const best = finalists.filter((a) => !finalists.some((b) => compare(b, a, always, 'all') < 0));
   const [first] = best;
   if (!first) return { held, best, equal: [] };

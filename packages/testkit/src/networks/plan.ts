@@ -40,8 +40,11 @@ export interface RouterPlan {
   readonly routerId: IpAddress;
   readonly ports: PortPlan[];
   readonly origins: Set<Prefix>;
-  /** `always`: `med metric`; `deterministic`: within a neighbor AS, groups first. */
-  readonly med: 'always' | 'deterministic';
+  /**
+   * `always`: `med metric`; `deterministic`: within a neighbor AS, groups first; `unset`: nobody
+   * sets any, for what BIRD does by default depends on the order in which paths are compared.
+   */
+  readonly med: 'always' | 'deterministic' | 'unset';
   readonly clusterId: IpAddress | undefined;
   readonly extendedMessages: boolean;
   readonly enhancedRefresh: boolean;

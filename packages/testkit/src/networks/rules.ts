@@ -4,7 +4,7 @@
 import type { Prefix } from '@rookery/net';
 import type { Draw } from './draw.ts';
 import { publicAsOf } from './plan.ts';
-import type { EndPlan, NetworkPlan, Relation, Rule, SessionPlan } from './plan.ts';
+import type { EndPlan, NetworkPlan, Relation, RouterPlan, Rule, SessionPlan } from './plan.ts';
 
 export interface RulePair {
   readonly importRules: readonly Rule[];
@@ -32,9 +32,8 @@ export function redrawRules(
   own: EndPlan,
 ): void {
   if (session.kind !== 'external') return;
-  const asn = publicAsOf(plan.routers[own.router]!);
   const relation = session.relations[session.ends.indexOf(own)];
-  const rules = drawRules(draw, plan.nets, asn, relation);
+  const rules = drawRules(draw, plan.nets, plan.routers[own.router]!, relation);
   const member = session.ends.some((end) => end.rsClient && end !== own);
   Object.assign(own, member ? memberRules(rules) : rules);
 }
@@ -56,9 +55,10 @@ export const CROSSING: readonly Rule[] = [{ when: {}, action: { kind: 'raiseMed'
 export function drawRules(
   draw: Draw,
   nets: readonly Prefix[],
-  asn: number,
+  router: RouterPlan,
   relation?: Relation,
 ): RulePair {
+  const asn = publicAsOf(router);
   const some = (): Prefix[] => draw.sample(nets, draw.between(1, 3));
   const importRules: Rule[] = [];
   const exportRules: Rule[] = [];
@@ -75,10 +75,11 @@ export function drawRules(
     const rules = draw.pick([importRules, exportRules]);
     rules.push({ when: { nets: some() }, action: { kind: 'origin', value: draw.pick([0, 1, 2]) } });
   }
-  if (draw.chance(0.1)) {
+  const setsMed = router.med !== 'unset';
+  if (setsMed && draw.chance(0.1)) {
     importRules.push({ when: {}, action: { kind: 'med', value: asn + 0x10000 } });
   }
-  if (draw.chance(0.3)) {
+  if (setsMed && draw.chance(0.3)) {
     // Per AS, so that no router sets the very metric that it received: the engine does not tell
     // that from a metric that nobody set, and BIRD does.
     const value = asn + draw.pick([0, 0x20000, 0x40000]);

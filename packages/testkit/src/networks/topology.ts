@@ -3,12 +3,12 @@
 // round: its AS path grows, and local preference follows business relations whose class never
 // improves from hop to hop (Gao and Rexford; within a class it is free). Inside an AS all compare
 // alike down to MED, each has a session with the same reflectors or with everybody, and on the way
-// through a confederation MED grows. MED is compared either always or, without sessions inside an
-// AS, in groups per neighbor AS; the order of paths is total in both cases.
+// through a confederation MED grows. MED is compared always, or without sessions inside an AS in
+// groups per neighbor AS, or it is not there; the order of paths is total in each case.
 
 import type { Prefix } from '@rookery/net';
 import { Draw } from './draw.ts';
-import { familiesOf, publicAsOf } from './plan.ts';
+import { familiesOf } from './plan.ts';
 import type {
   Addressing,
   EndPlan,
@@ -62,7 +62,7 @@ class Builder {
     this.#draw = draw;
     this.#shape = shape;
     this.#addressing = addressing;
-    this.#med = shape === 'leaf-spine' || draw.chance(0.4) ? 'deterministic' : 'always';
+    this.#med = draw.pick(['always', 'always', 'deterministic', 'unset']);
     this.#firstAs = draw.chance(0.3) ? 4_200_000_000 : 65_000;
   }
 
@@ -92,7 +92,7 @@ class Builder {
   #drawNets(size: number): number {
     const draw = this.#draw;
     // Some tables are larger than a slice of work, and than one message.
-    const crowded = size <= 5 && draw.chance(0.04);
+    const crowded = size <= 5 && draw.chance(0.06);
     const own = crowded ? draw.between(300, 600) : size > 60 ? 20 : draw.between(2, 16);
     const shared = draw.between(1, 4);
     const families = familiesOf({ addressing: this.#addressing });
@@ -212,7 +212,7 @@ class Builder {
     const draw = this.#draw;
     const sites: RouterPlan[][] = [];
     while (this.#routers.length < size) {
-      const large = this.#med === 'always' && draw.chance(0.3);
+      const large = this.#med !== 'deterministic' && draw.chance(0.3);
       const count = Math.min(large ? draw.between(2, 6) : 1, size - this.#routers.length);
       sites.push(this.#site(this.#firstAs + sites.length, count));
     }
@@ -238,9 +238,9 @@ class Builder {
 
   /** The routers of one AS on one link: alone, all with all, with reflectors, or a confederation. */
   #site(asn: number, count: number): RouterPlan[] {
-    const form = count > 2 ? this.#draw.pick(['mesh', 'reflectors', 'confederation']) : 'mesh';
-    if (form === 'confederation') return this.#confederation(asn, count);
     const draw = this.#draw;
+    const form = count > 2 ? draw.pick(['mesh', 'reflectors', 'confederation']) : 'mesh';
+    if (form === 'confederation' && this.#med === 'always') return this.#confederation(asn, count);
     const reflectors = form === 'reflectors' ? draw.between(1, 2) : 0;
     const clusterId = draw.chance(0.5) ? `10.254.0.${draw.between(1, 250)}` : undefined;
     const routers: RouterPlan[] = [];
@@ -314,7 +314,7 @@ class Builder {
   }
 
   #rules(router: RouterPlan, relation?: Relation): RulePair {
-    return drawRules(this.#draw, this.#nets, publicAsOf(router), relation);
+    return drawRules(this.#draw, this.#nets, router, relation);
   }
 
   /** Members around a route server on one link; some have an AS behind them. */

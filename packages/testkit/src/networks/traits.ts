@@ -19,6 +19,7 @@ const ROUTER_TRAITS: Readonly<Record<string, (router: RouterPlan) => boolean>> =
   'AS of four octets': (router) => router.asn > 0xffff,
   'MED always': (router) => router.med === 'always',
   'MED deterministic': (router) => router.med === 'deterministic',
+  'MED unset': (router) => router.med === 'unset',
   'cluster id': (router) => router.clusterId !== undefined,
   'extended messages': (router) => router.extendedMessages,
   'merge paths': (router) => router.mergePaths,
