@@ -128,8 +128,11 @@ export class AttributeFacts {
   }
 
   copy(n: number, from: number): void {
+    const { rows } = this;
+    const row = n << ROW_SHIFT;
     const start = from << ROW_SHIFT;
-    this.rows.copyWithin(n << ROW_SHIFT, start, start + (1 << ROW_SHIFT));
+    // A loop: so few words are not worth a call into the runtime.
+    for (let i = 0; i < 1 << ROW_SHIFT; i++) rows[row + i] = rows[start + i]!;
   }
 
   clear(n: number): void {

@@ -117,13 +117,9 @@ export class AttributeStore {
    * ordinary and the caller's rules for objects must decide.
    */
   rewrite(n: number, rewrite: ExportRewrite): number {
-    const octets = this.#lengths[n]!;
-    if (octets < 0) return 0;
-    const page = this.#arena.pageOf(this.#addresses[n]!);
-    const from = this.#arena.offsetOf(this.#addresses[n]!);
-    if ((page[from + 2]! & HAS.bgp) === 0) return 0;
-    const scratch = this.#room(octets + 64);
-    const length = rewriteBlock(page, from, from + octets, rewrite, scratch);
+    if (!this.#locate(n)) return 0;
+    const scratch = this.#room(this.#to - this.#from + 64);
+    const length = rewriteBlock(this.#located, this.#from, this.#to, rewrite, scratch);
     if (length < 0) return 0;
     const known = this.#find(scratch, length);
     if (known !== 0) return known;
@@ -135,11 +131,7 @@ export class AttributeStore {
 
   /** True when nothing in the attributes of `n` can forbid telling them; see `isPlainBlock`. */
   isPlain(n: number): boolean {
-    const octets = this.#lengths[n]!;
-    if (octets < 0) return false;
-    const page = this.#arena.pageOf(this.#addresses[n]!);
-    const from = this.#arena.offsetOf(this.#addresses[n]!);
-    return isPlainBlock(page, from, from + octets);
+    return this.#locate(n) && isPlainBlock(this.#located, this.#from, this.#to);
   }
 
   /** True for a route that came by BGP. */
@@ -159,38 +151,36 @@ export class AttributeStore {
     at: number,
     change: ExportRewrite | 'as is' | undefined,
   ): number {
-    if (!this.#locate(n, change)) return -1;
-    return encodeBlock(this.#located, this.#from, this.#to, classic, out, at);
+    if (change === undefined || !this.#locate(n)) return -1;
+    const rewrite = change === 'as is' ? undefined : change;
+    return encodeBlock(this.#located, this.#from, this.#to, rewrite, classic, out, at);
   }
 
-  /** Writes the next hop for MP_REACH_NLRI likewise; -1 when there is none or see `encodeWire`. */
+  /**
+   * Writes the next hop for MP_REACH_NLRI of attributes that `encodeWire` took; -1 when there is
+   * none.
+   */
   encodeWireNextHop(
     n: number,
     out: Uint8Array,
     at: number,
     change: ExportRewrite | 'as is' | undefined,
   ): number {
-    if (!this.#locate(n, change)) return -1;
-    return encodeBlockNextHop(this.#located, this.#from, this.#to, out, at);
+    if (change === undefined || !this.#locate(n)) return -1;
+    const rewrite = change === 'as is' ? undefined : change;
+    return encodeBlockNextHop(this.#located, this.#from, this.#to, rewrite, out, at);
   }
 
-  /** Points `#located` at the octets of `n`, rewritten in the scratch space where that is asked. */
-  #locate(n: number, change: ExportRewrite | 'as is' | undefined): boolean {
+  /** Points `#located` at the octets of `n`; false when it has none or nothing of BGP. */
+  #locate(n: number): boolean {
     const octets = this.#lengths[n]!;
-    if (octets < 0 || change === undefined) return false;
+    if (octets < 0) return false;
     const page = this.#arena.pageOf(this.#addresses[n]!);
     const from = this.#arena.offsetOf(this.#addresses[n]!);
-    if ((page[from + 2]! & HAS.bgp) === 0) return false;
     this.#located = page;
     this.#from = from;
     this.#to = from + octets;
-    if (change === 'as is') return true;
-    const scratch = this.#room(octets + 64);
-    const length = rewriteBlock(page, from, from + octets, change, scratch);
-    this.#located = scratch;
-    this.#from = 0;
-    this.#to = length;
-    return length >= 0;
+    return (page[from + 2]! & HAS.bgp) !== 0;
   }
 
   retain(n: number): void {

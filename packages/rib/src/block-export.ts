@@ -40,54 +40,31 @@ export function rewriteBlock(
 ): number {
   const head = endOfHead(bytes, from);
   let end = copy(bytes, from, head, out, 0);
-  let localPref = false;
-  let mandatory = 0;
+  let seen = 0;
   let own = false;
   for (let at = head; at < to;) {
     const type = bytes[at]!;
     const next = at + 3 + ((bytes[at + 1]! << 8) | bytes[at + 2]!);
-    switch (type) {
-      case PART.asPath:
-        end = putPath(bytes, at, next, rewrite.prependAs, out, end);
-        if (end < 0) return -1;
-        break;
-      case PART.nextHop:
-        mandatory++;
-        own =
-          rewrite.nextHop !== undefined && !isThirdParty(bytes, from, at, rewrite.keepInterface);
-        end = own
-          ? putAddress(PART.nextHop, rewrite.nextHop!, out, end)
-          : copy(bytes, at, next, out, end);
-        break;
-      case PART.med:
-        if (rewrite.keepMed) end = copy(bytes, at, next, out, end);
-        break;
-      case PART.localPref:
-        localPref = true;
-        if (rewrite.keepLocalPref) end = copy(bytes, at, next, out, end);
-        break;
-      case PART.communities:
-        if (hasReserved(bytes, at + 3, next)) return -1;
-        end = copy(bytes, at, next, out, end);
-        break;
-      case PART.origin:
-        mandatory++;
-        end = copy(bytes, at, next, out, end);
-        break;
-      case PART.atomicAggregate:
-      case PART.aggregator:
-      case PART.extendedCommunities:
-      case PART.largeCommunities:
-        end = copy(bytes, at, next, out, end);
-        break;
-      default:
-        return -1;
+    if (REWRITABLE[type] === 0) return -1;
+    seen |= 1 << (type & 31);
+    if (type === PART.asPath) {
+      end = putPath(bytes, at, next, rewrite.prependAs, out, end);
+      if (end < 0) return -1;
+    } else if (type === PART.nextHop) {
+      own = replacesNextHop(bytes, from, at, rewrite);
+      end = own
+        ? putAddress(PART.nextHop, rewrite.nextHop!, out, end)
+        : copy(bytes, at, next, out, end);
+    } else {
+      if (type === PART.communities && hasReserved(bytes, at + 3, next)) return -1;
+      const dropped =
+        (type === PART.med && !rewrite.keepMed) ||
+        (type === PART.localPref && !rewrite.keepLocalPref);
+      if (!dropped) end = copy(bytes, at, next, out, end);
     }
     at = next;
   }
-  if (mandatory !== 2) return -1;
-  // RFC 4271 §5.1.5: an internal peer is always told one; which, is the caller's rule.
-  if (rewrite.keepLocalPref && !localPref) return -1;
+  if (!isRewritable(seen, rewrite)) return -1;
   if (own && rewrite.linkLocalNextHop) {
     end = putAddress(PART.linkLocalNextHop, rewrite.linkLocalNextHop, out, end);
   }
@@ -110,48 +87,58 @@ export function isPlainBlock(bytes: Uint8Array, from: number, to: number): boole
 }
 
 /**
- * Writes the path attributes of bytes[from, to) as they go on the wire between four-octet speakers,
- * without MP_REACH_NLRI, from `at` on; returns the offset behind them, or -1 when they are for the
- * encoder of the bgp package. `classic` includes NEXT_HOP.
+ * Writes the path attributes of bytes[from, to), rewritten where `change` is given, as they go on the
+ * wire between four-octet speakers, without MP_REACH_NLRI, from `at` on; returns the offset behind
+ * them, or -1 when they are for the caller's rules or the encoder of the bgp package. `classic`
+ * includes NEXT_HOP. The octets are those of `rewriteBlock` and then this without a change.
  */
 export function encodeBlock(
   bytes: Uint8Array,
   from: number,
   to: number,
+  change: ExportRewrite | undefined,
   classic: boolean,
   out: Uint8Array,
   at: number,
 ): number {
   let end = at;
+  let seen = 0;
   for (let part = endOfHead(bytes, from); part < to;) {
     const type = bytes[part]!;
     const value = part + 3;
     const next = value + ((bytes[part + 1]! << 8) | bytes[part + 2]!);
-    part = next;
-    if (type === PART.linkLocalNextHop) continue;
     const flags = FLAGS_OF[type]!;
-    if (flags === 0) return -1;
-    if (type === PART.asPath) {
-      end = encodePath(bytes, value, next, out, end);
-      if (end < 0) return -1;
-    } else if (type === PART.nextHop || type === PART.aggregator) {
-      const skip = type === PART.nextHop ? 0 : 4;
-      if (bytes[value + skip] !== 4) {
-        if (classic || type === PART.aggregator) return -1;
-        continue;
-      }
-      if (type === PART.nextHop && !classic) continue;
-      // The octet that tells the length of the address is ours.
-      end = putHeader(out, end, flags, type, next - value - 1);
-      for (let i = 0; i < skip; i++) out[end++] = bytes[value + i]!;
-      for (let i = value + skip + 1; i < next; i++) out[end++] = bytes[i]!;
-    } else {
-      if (next === value && type !== PART.atomicAggregate) continue;
-      end = putHeader(out, end, flags, type, next - value);
-      for (let i = value; i < next; i++) out[end++] = bytes[i]!;
+    if (change) {
+      if (REWRITABLE[type] === 0) return -1;
+      if (type === PART.communities && hasReserved(bytes, value, next)) return -1;
     }
+    seen |= 1 << (type & 31);
+    if (type === PART.nextHop) {
+      if (classic) end = encodeClassicNextHop(bytes, from, part, change, out, end);
+    } else if (type === PART.asPath) {
+      end =
+        change && change.prependAs !== 0
+          ? encodeLongerPath(bytes, value, next, change.prependAs, out, end)
+          : encodePath(bytes, value, next, out, end);
+    } else if (type === PART.aggregator) {
+      // Before the address stands an octet of ours that tells its length.
+      if (bytes[value + 4] !== 4) return -1;
+      end = putHeader(out, end, flags, type, next - value - 1);
+      end = copy(bytes, value, value + 4, out, end);
+      end = copy(bytes, value + 5, next, out, end);
+    } else if (flags === 0) {
+      if (type !== PART.linkLocalNextHop) return -1;
+    } else if (next > value || type === PART.atomicAggregate) {
+      const dropped =
+        (type === PART.med && change?.keepMed === false) ||
+        (type === PART.localPref && change?.keepLocalPref === false);
+      if (!dropped)
+        end = copy(bytes, value, next, out, putHeader(out, end, flags, type, next - value));
+    }
+    if (end < 0) return -1;
+    part = next;
   }
-  return end;
+  return change && !isRewritable(seen, change) ? -1 : end;
 }
 
 /** Writes the next hop of MP_REACH_NLRI (global, link-local when there is one); -1 when absent. */
@@ -159,6 +146,7 @@ export function encodeBlockNextHop(
   bytes: Uint8Array,
   from: number,
   to: number,
+  change: ExportRewrite | undefined,
   out: Uint8Array,
   at: number,
 ): number {
@@ -166,13 +154,53 @@ export function encodeBlockNextHop(
   for (let part = endOfHead(bytes, from); part < to;) {
     const next = part + 3 + ((bytes[part + 1]! << 8) | bytes[part + 2]!);
     const wide = bytes[part + 3] === 16;
-    if (bytes[part] === PART.nextHop || (bytes[part] === PART.linkLocalNextHop && end >= 0)) {
-      if (bytes[part] === PART.nextHop) end = at;
-      if (wide || end === at) for (let i = part + 4; i < next; i++) out[end++] = bytes[i]!;
+    if (bytes[part] === PART.nextHop) {
+      if (replacesNextHop(bytes, from, part, change)) {
+        end = copy(change!.nextHop!, 0, change!.nextHop!.length, out, at);
+        const link = change!.linkLocalNextHop;
+        return link ? copy(link, 0, link.length, out, end) : end;
+      }
+      end = copy(bytes, part + 4, next, out, at);
+    } else if (bytes[part] === PART.linkLocalNextHop && end >= 0 && wide) {
+      end = copy(bytes, part + 4, next, out, end);
     }
     part = next;
   }
   return end;
+}
+
+/** The parts that `rewriteBlock` takes. */
+const REWRITABLE = new Uint8Array(256);
+for (const type of [
+  PART.origin,
+  PART.asPath,
+  PART.nextHop,
+  PART.med,
+  PART.localPref,
+  PART.atomicAggregate,
+  PART.aggregator,
+  PART.communities,
+  PART.extendedCommunities,
+  PART.largeCommunities,
+]) {
+  REWRITABLE[type] = 1;
+}
+
+/** `seen` has the bits of the types that were there. */
+function isRewritable(seen: number, rewrite: ExportRewrite): boolean {
+  const mandatory = (1 << PART.origin) | (1 << PART.nextHop);
+  if ((seen & mandatory) !== mandatory) return false;
+  // RFC 4271 §5.1.5: an internal peer is always told one; which, is the caller's rule.
+  return !rewrite.keepLocalPref || (seen & (1 << PART.localPref)) !== 0;
+}
+
+function replacesNextHop(
+  bytes: Uint8Array,
+  from: number,
+  part: number,
+  rewrite: ExportRewrite | undefined,
+): boolean {
+  return rewrite?.nextHop !== undefined && !isThirdParty(bytes, from, part, rewrite.keepInterface);
 }
 
 /** Flags octets of the parts that go to the wire as they are, RFC 4271 §5 and successors. */
@@ -202,13 +230,8 @@ function putPath(
 ): number {
   if (prependAs === 0) return copy(bytes, part, next, out, at);
   const value = part + 3;
-  let count = 0;
-  if (value < next) {
-    count = (bytes[value + 1]! << 8) | bytes[value + 2]!;
-    // One sequence only: anything else needs care (RFC 4271 §5.1.2, RFC 5065 §4).
-    if (bytes[value] !== AS_SEQUENCE || next - value !== 3 + count * 4) return -1;
-    if (count >= MAX_SEGMENT) return -1;
-  }
+  const count = sequenceLength(bytes, value, next);
+  if (count < 0) return -1;
   let end = at;
   const length = 3 + (count + 1) * 4;
   out[end++] = PART.asPath;
@@ -217,12 +240,8 @@ function putPath(
   out[end++] = AS_SEQUENCE;
   out[end++] = (count + 1) >>> 8;
   out[end++] = count + 1;
-  out[end++] = prependAs >>> 24;
-  out[end++] = prependAs >>> 16;
-  out[end++] = prependAs >>> 8;
-  out[end++] = prependAs;
-  for (let i = value + 3; i < next; i++) out[end++] = bytes[i]!;
-  return end;
+  end = putAsn(prependAs, out, end);
+  return copy(bytes, value + 3, next, out, end);
 }
 
 function putAddress(part: number, address: Uint8Array, out: Uint8Array, at: number): number {
@@ -258,6 +277,55 @@ function isThirdParty(
     if (bytes[at + 1 + i] !== name.charCodeAt(i)) return false;
   }
   return true;
+}
+
+function encodeClassicNextHop(
+  bytes: Uint8Array,
+  from: number,
+  part: number,
+  change: ExportRewrite | undefined,
+  out: Uint8Array,
+  at: number,
+): number {
+  const own = replacesNextHop(bytes, from, part, change);
+  const length = own ? change!.nextHop!.length : bytes[part + 3]!;
+  if (length !== 4) return -1;
+  const end = putHeader(out, at, 0x40, PART.nextHop, 4);
+  return own ? copy(change!.nextHop!, 0, 4, out, end) : copy(bytes, part + 4, part + 8, out, end);
+}
+
+/** The numbers of a path that is one sequence or empty; -1: anything else needs care. */
+function sequenceLength(bytes: Uint8Array, value: number, next: number): number {
+  if (value === next) return 0;
+  const count = (bytes[value + 1]! << 8) | bytes[value + 2]!;
+  const isSequence = bytes[value] === AS_SEQUENCE && next - value === 3 + count * 4;
+  // RFC 4271 §5.1.2, RFC 5065 §4. One more must fit.
+  return isSequence && count < MAX_SEGMENT ? count : -1;
+}
+
+function encodeLongerPath(
+  bytes: Uint8Array,
+  value: number,
+  next: number,
+  asn: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  const count = sequenceLength(bytes, value, next);
+  if (count < 0) return -1;
+  let end = putHeader(out, at, 0x40, PART.asPath, 2 + (count + 1) * 4);
+  out[end++] = AS_SEQUENCE;
+  out[end++] = count + 1;
+  end = putAsn(asn, out, end);
+  return copy(bytes, value + 3, next, out, end);
+}
+
+function putAsn(asn: number, out: Uint8Array, at: number): number {
+  out[at] = asn >>> 24;
+  out[at + 1] = asn >>> 16;
+  out[at + 2] = asn >>> 8;
+  out[at + 3] = asn;
+  return at + 4;
 }
 
 function encodePath(

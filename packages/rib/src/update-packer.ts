@@ -12,7 +12,8 @@ export interface AttributeEncoder {
    */
   readonly encode: (attributes: number, out: Uint8Array, at: number) => number;
   /**
-   * Writes the next hop for MP_REACH_NLRI (4, 16 or 32 octets) and returns the offset behind it.
+   * Writes the next hop for MP_REACH_NLRI (4, 16 or 32 octets) of the attributes that `encode` wrote
+   * last, and returns the offset behind it.
    * Returning `at` means that the next hop is among the path attributes: classic IPv4.
    */
   readonly encodeNextHop: (attributes: number, out: Uint8Array, at: number) => number;

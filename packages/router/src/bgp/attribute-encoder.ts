@@ -43,12 +43,12 @@ export function encoderFor(
     }
     return order;
   };
+  let byOctets = false;
   return {
     encode(number, out, at) {
-      if (as4) {
-        const end = attributes.encodeWire(number, classic, out, at, orderFor(number));
-        if (end >= 0) return end <= out.length ? end : -1;
-      }
+      const end = as4 ? attributes.encodeWire(number, classic, out, at, orderFor(number)) : -1;
+      byOctets = end >= 0;
+      if (byOctets) return end <= out.length ? end : -1;
       const bgp = wordsOf(number);
       if (!bgp) return -1;
       const bytes = encodePathAttributes(bgp, { as4, nextHop: classic });
@@ -58,8 +58,9 @@ export function encoderFor(
     },
     encodeNextHop(number, out, at) {
       if (classic) return at;
-      const end = attributes.encodeWireNextHop(number, out, at, orderFor(number));
-      if (end >= 0) return end;
+      if (byOctets) {
+        return Math.max(at, attributes.encodeWireNextHop(number, out, at, orderFor(number)));
+      }
       const bgp = wordsOf(number);
       if (bgp?.nextHop === undefined) return at;
       const bytes = encodeMpNextHop(bgp.nextHop, bgp.linkLocalNextHop);

@@ -15,7 +15,7 @@ import {
   worstFault,
 } from '@rookery/bgp';
 import type { AttributeContext, Negotiated, NlriBatch, WireFault } from '@rookery/bgp';
-import { addressFromBytes, readU32 } from '@rookery/net';
+import { addressFromBytes } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import { BlockTranscoder, WireAttributeCache } from '@rookery/rib';
 import type { AttributeStore, RouteAttributes, TranscodeRules } from '@rookery/rib';
@@ -73,7 +73,9 @@ export class Importer {
   readonly #rules: TranscodeRules | undefined;
   readonly #transcoder = new BlockTranscoder();
   /** What a route is apart from `bgp`, by next hop; 0: not ordinary. */
-  readonly #shells = new Map<number | string, number>();
+  readonly #shells = new Map<string, number>();
+  #lastNextHop = new Uint8Array(0);
+  #lastShell = 0;
   readonly #attributes: AttributeStore;
   #closed = false;
 
@@ -270,12 +272,23 @@ export class Importer {
   }
 
   #shellFor(block: Uint8Array, at: number, length: number, target: ImportFamily): number {
+    if (this.#isLastNextHop(block, at, length)) return this.#lastShell;
+    this.#lastNextHop = block.slice(at, at + length);
+    this.#lastShell = this.#findShell(block, at, length, target);
+    return this.#lastShell;
+  }
+
+  /** A peer says the same next hop again and again. */
+  #isLastNextHop(block: Uint8Array, at: number, length: number): boolean {
+    const last = this.#lastNextHop;
+    if (last.length !== length) return false;
+    for (let i = 0; i < length; i++) if (last[i] !== block[at + i]) return false;
+    return true;
+  }
+
+  #findShell(block: Uint8Array, at: number, length: number, target: ImportFamily): number {
     // Sixteen octets are an IPv6 next hop, four an IPv4 one, each for the prefixes of its family.
-    let key: number | string = readU32(block, at);
-    if (length !== 4) {
-      key = '';
-      for (let i = at; i < at + length; i++) key += String.fromCharCode(block[i]!);
-    }
+    const key = String.fromCharCode(...block.subarray(at, at + length));
     const known = this.#shells.get(key);
     if (known !== undefined) return known;
     // The import rules decide on a route that differs from the block only in what the transcoder has
@@ -297,6 +310,7 @@ export class Importer {
   }
 
   #dropShells(): void {
+    this.#lastNextHop = new Uint8Array(0);
     for (const shell of this.#shells.values()) if (shell !== 0) this.#attributes.release(shell);
     this.#shells.clear();
   }
