@@ -29,7 +29,7 @@ export interface Target {
   readonly ratio: number;
 }
 
-const base = { family: 'ipv4', generators: 1, receivers: 1, settleMs: 2500 } as const;
+const base = { family: 'ipv4', generators: 1, receivers: 1, settleMs: 4000 } as const;
 
 export const SCENARIOS: readonly Scenario[] = [
   {

@@ -11,6 +11,6 @@ test('a rehearsal takes routes in and out again, and ends', () => {
     most = Math.max(most, rehearsal.routeCount);
     assert.ok(steps < 10_000, 'no end');
   }
-  assert.ok(most >= 600, `both neighbors' routes at the same time: ${most}`);
+  assert.ok(most >= 2000, `most routes at the same time: ${most}`);
   assert.equal(rehearsal.routeCount, 0);
 });

@@ -31,10 +31,16 @@ export interface RehearsalDeps {
 
 const startAfterMs = 400;
 const lookAgainMs = 10;
-/** Enough for the optimising compiler to have seen everything that matters. */
-const rounds = 120;
-const setsPerRound = 40;
-const prefixesPerSet = 8;
+/**
+ * More than one engine, so that nothing is compiled for one object only; enough rounds for the
+ * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
+ */
+const engines = 3;
+const rounds = 10;
+const roundsKept = 4;
+const setsPerRound = 96;
+/** Prefixes per UPDATE, in turn. */
+const setSizes = [1, 2, 5, 8, 12, 30, 8, 100, 3, 8, 16, 1, 8, 8, 40, 4];
 
 const neighbors = [
   { address: '192.0.2.1', asn: 64501, id: '192.0.2.1' },
@@ -55,21 +61,23 @@ const config = `router id 192.0.2.9; protocol device { } ${neighbors
 
 /** Begins shortly after the start; ends by itself after about half a second of processor time. */
 export function rehearse({ isBusy, onDone }: RehearsalDeps): void {
+  let left = engines;
   let rehearsal: Rehearsal | undefined;
   const next = (): void => {
     if (isBusy()) return later(lookAgainMs);
     rehearsal ??= new Rehearsal();
-    if (rehearsal.step()) setImmediate(next);
-    else {
+    if (!rehearsal.step()) {
       rehearsal = undefined;
-      onDone();
+      left--;
     }
+    if (left > 0) setImmediate(next);
+    else onDone();
   };
   const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
   later(startAfterMs);
 }
 
-/** What one neighbor says in turn, so that routes are added, lose, win, change and go. */
+/** What the neighbors say in turn, so that routes are added, lose, win, change and go. */
 const turns: readonly { readonly neighbor: 0 | 1; readonly says: 'reach' | 'unreach' }[] = [
   { neighbor: 0, says: 'reach' },
   { neighbor: 1, says: 'reach' },
@@ -114,37 +122,48 @@ export class Rehearsal {
     });
   }
 
-  /** Routes in the tables: none after each round, some within. */
+  /** Routes in the tables; none in the end. */
   get routeCount(): number {
     return this.#router.tables.reduce((sum, table) => sum + table.rib.pathCount, 0);
   }
 
   /** One short piece, a few milliseconds at first; false when the rehearsal is over. */
   step(): boolean {
-    const round = Math.floor(this.#step / turns.length);
-    if (round >= rounds) return false;
     const { neighbor, says } = turns[this.#step % turns.length]!;
+    const now = Math.floor(this.#step / turns.length);
+    const round = says === 'reach' ? now : now - roundsKept;
+    if (now >= rounds + roundsKept) return false;
+    if (round >= 0 && round < rounds) this.#hear(neighbor, this.#updates(round, neighbor, says));
+    this.#step++;
+    return true;
+  }
+
+  #updates(round: number, neighbor: 0 | 1, says: 'reach' | 'unreach'): Uint8Array {
     const family = round % 2 === 0 ? 'ipv4' : 'ipv6';
-    const bytes: Uint8Array[] = [];
+    const updates: Uint8Array[] = [];
     for (let set = 0; set < setsPerRound; set++) {
-      const prefixes = prefixesOf(family, round, set);
-      bytes.push(
+      const size = setSizes[set % setSizes.length]!;
+      const prefixes = prefixesOf(family, (round * setsPerRound + set) * 128, size);
+      updates.push(
         says === 'reach'
           ? reach(family, prefixes, neighbor, this.#step * setsPerRound + set)
           : encodeUnreach({ ...template(family), multiprotocol: false }, prefixes, 0).bytes,
       );
     }
-    this.#hear(neighbor, Buffer.concat(bytes));
+    return Buffer.concat(updates);
+  }
+
+  /** In pieces that end where no message does, as from a socket; then what follows from it. */
+  #hear(neighbor: number, bytes: Uint8Array): void {
+    const size = this.#step % 2 === 0 ? 3000 : 65_536;
+    for (let at = 0; at < bytes.length; at += size) {
+      const piece = bytes.slice(at, at + size);
+      this.#tell({ kind: 'tcpReceived', connection: -1 - neighbor, bytes: piece });
+    }
     while (this.#router.hasWork()) {
       this.#router.runSlice(++this.#nowMs);
       this.#perform();
     }
-    this.#step++;
-    return true;
-  }
-
-  #hear(neighbor: number, bytes: Uint8Array): void {
-    this.#tell({ kind: 'tcpReceived', connection: -1 - neighbor, bytes });
   }
 
   #tell(fact: Fact): void {
@@ -184,14 +203,13 @@ function template(family: Family): { family: Family; addPath: boolean; maxLength
   return { family, addPath: false, maxLength: 4096 };
 }
 
-function prefixesOf(family: Family, round: number, set: number): NlriBatch {
+function prefixesOf(family: Family, first: number, count: number): NlriBatch {
   const batch = createNlriBatch();
-  for (let i = 0; i < prefixesPerSet; i++) {
-    const number = (round * setsPerRound + set) * prefixesPerSet + i;
+  for (let number = first; number < first + count; number++) {
     if (family === 'ipv4') {
-      const length = 24 - (number % 5);
-      appendNlri(batch, [((number << 8) & (-1 << (32 - length))) >>> 0], length);
-    } else appendNlri(batch, [0x20010db8, (number << 8) >>> 0, 0, 0], 56);
+      const length = 20 + (number % 13);
+      appendNlri(batch, [((number << 12) & (-1 << (32 - length))) >>> 0], length);
+    } else appendNlri(batch, [0x20010db8, (number << 8) >>> 0, 0, 0], 32 + (number % 4) * 8);
   }
   return batch;
 }
@@ -206,9 +224,11 @@ function reach(family: Family, prefixes: NlriBatch, neighbor: 0 | 1, variant: nu
     asPath: [{ type: SEGMENT.asSequence, asns }],
     nextHop,
     ...(variant % 5 === 0 && { med: variant }),
-    ...(variant % 11 === 0 && { aggregator: { asn: 64600, address: '198.51.100.1' } }),
+    ...(variant % 7 === 3 && { atomicAggregate: true as const }),
+    ...(variant % 7 === 3 && { aggregator: { asn: 64600, address: '198.51.100.1' } }),
     ...(variant % 2 === 0 && { communities: [0xfbf40000 + (variant % 50), 0xfbf50001] }),
-    ...(variant % 4 === 0 && { largeCommunities: [64600, 1, variant % 30] }),
+    ...(variant % 13 === 0 && { extendedCommunities: [0x0002fbf4, variant] }),
+    ...(variant % 4 === 0 && { largeCommunities: [64600, 1, variant % 30, 64600, 2, 7] }),
   };
   const classic = family === 'ipv4';
   const encoded = encodeReach(
