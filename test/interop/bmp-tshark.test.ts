@@ -5,32 +5,23 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { until, when } from '@rookery/lab';
+import { BmpStation, skipWithoutStation } from '../support/bmp-station.ts';
+import { skipWithoutBird } from '../support/routers.ts';
 
-const needed = ['/usr/bin/tshark', '/usr/bin/text2pcap', '/usr/sbin/bird'];
-const missing = needed.filter((path) => !existsSync(path));
-const skip =
-  process.getuid?.() !== 0
-    ? 'needs root for netlink'
-    : missing.length > 0
-      ? `this machine lacks the program ${missing[0]}`
-      : false;
+const skip = skipWithoutBird || skipWithoutStation();
 const run = promisify(execFile);
 const main = join(import.meta.dirname, '../../apps/rookery/src/main.ts');
 const directory = mkdtempSync(join(tmpdir(), 'rookery-bmp-'));
 const children = new Set<ChildProcess>();
 const OURS = '127.0.78.1';
 const BIRD = '127.0.78.2';
-/** Octets that the station received, connection after connection. */
-let heard = Buffer.alloc(0);
-let station: Server;
+const station = new BmpStation();
 
 const session = (local: string, remote: string, asn: number, peerAs: number): string => `
 protocol bgp peer {
@@ -43,13 +34,7 @@ protocol bgp peer {
 
 before(async () => {
   if (skip) return;
-  station = createServer((socket) => {
-    socket.on('data', (octets: Buffer) => (heard = Buffer.concat([heard, octets])));
-    socket.on('error', () => undefined);
-  });
-  station.listen(0, '127.0.0.1');
-  await once(station, 'listening');
-  const { port } = station.address() as AddressInfo;
+  const port = await station.listen();
   const bmp = `protocol bmp watch {
     disabled;
     station address ip 127.0.0.1 port ${port};
@@ -79,81 +64,55 @@ after(async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
-  station?.close();
+  station.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
 test('a station that comes late hears of the session and gets every route', { skip }, async () => {
   await ask('enable watch');
-  await until('three prefixes', 15_000, async () => when((await prefixes()).size >= 3));
-  const types = await column('bmp.type');
+  await until('three prefixes', 15_000, async () => when((await station.prefixes()).size >= 3));
+  const types = await station.column('bmp.type');
   assert.deepEqual(types.slice(0, 2), ['4', '3'], 'Initiation, then Peer Up');
   // A route that our filter refuses is there: it is the RIB before policy.
-  assert.deepEqual([...(await prefixes())].toSorted(), ['10.1.0.0', '10.2.0.0', '10.3.0.0']);
-  assert.match(await decode('-O', 'bmp'), /Rookery/);
+  assert.deepEqual([...(await station.prefixes())].toSorted(), [
+    '10.1.0.0',
+    '10.2.0.0',
+    '10.3.0.0',
+  ]);
+  assert.match(await station.decode('-O', 'bmp'), /Rookery/);
 });
 
 test('withdrawals and the end of the session are told', { skip }, async () => {
   await ask('disable two', 'bird');
   await until('the withdrawal', 10_000, async () =>
     when(
-      /10\.3\.0\.0/.test(await decode('-T', 'fields', '-e', 'bgp.withdrawn_prefix', '-O', 'bgp')),
+      /10\.3\.0\.0/.test(
+        await station.decode('-T', 'fields', '-e', 'bgp.withdrawn_prefix', '-O', 'bgp'),
+      ),
     ),
   );
   await ask('disable peer', 'bird');
-  await until('Peer Down', 10_000, async () => when((await column('bmp.type')).includes('2')));
-  assert.deepEqual(await column('bmp.peer.down.reason'), ['3'], 'by a NOTIFICATION of the peer');
+  await until('Peer Down', 10_000, async () =>
+    when((await station.column('bmp.type')).includes('2')),
+  );
+  assert.deepEqual(
+    await station.column('bmp.peer.down.reason'),
+    ['3'],
+    'by a NOTIFICATION of the peer',
+  );
   await ask('enable peer', 'bird');
   await until('Peer Up again', 20_000, async () =>
-    when((await column('bmp.type')).filter((type) => type === '3').length === 2),
+    when((await station.column('bmp.type')).filter((type) => type === '3').length === 2),
   );
   await ask('disable watch');
-  await until('Termination', 10_000, async () => when((await column('bmp.type')).includes('5')));
+  await until('Termination', 10_000, async () =>
+    when((await station.column('bmp.type')).includes('5')),
+  );
 });
 
 test('tshark finds nothing malformed', { skip }, async () => {
-  assert.equal(await decode('-Y', '_ws.malformed || _ws.expert.severity == error'), '');
+  assert.equal(await station.decode('-Y', '_ws.malformed || _ws.expert.severity == error'), '');
 });
-
-/** The messages as tshark sees them, one to a packet. */
-async function decode(...options: readonly string[]): Promise<string> {
-  let dump = '';
-  for (let at = 0; at + 6 <= heard.length;) {
-    const length = heard.readUInt32BE(at + 1);
-    if (at + length > heard.length) break;
-    const hex = heard
-      .subarray(at, at + length)
-      .toString('hex')
-      .replace(/../g, ' $&');
-    dump += `000000${hex}\n`;
-    at += length;
-  }
-  writeFileSync(`${directory}/bmp.txt`, dump);
-  const pcap = `${directory}/bmp.pcap`;
-  await run('text2pcap', ['-q', '-T', '1791,1790', `${directory}/bmp.txt`, pcap]);
-  const { stdout } = await run('tshark', [
-    '-r',
-    pcap,
-    '-d',
-    'tcp.port==1790,bmp',
-    '-o',
-    'tcp.analyze_sequence_numbers:FALSE',
-    '-o',
-    'tcp.desegment_tcp_streams:FALSE',
-    ...options,
-  ]);
-  return stdout;
-}
-
-async function column(field: string): Promise<string[]> {
-  const text = await decode('-T', 'fields', '-e', field);
-  return text.split('\n').filter((line) => line !== '');
-}
-
-async function prefixes(): Promise<Set<string>> {
-  const lines = await column('bgp.nlri_prefix');
-  return new Set(lines.flatMap((line) => line.split(',')));
-}
 
 function start(program: string, ...rest: readonly string[]): void {
   const child = spawn(program, rest, { stdio: 'ignore' });

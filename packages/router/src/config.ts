@@ -223,8 +223,9 @@ export interface BmpConfig extends ProtocolCommon {
   readonly kind: 'bmp';
   readonly station: IpAddress;
   readonly stationPort: number;
-  /** Adj-RIB-In before policy. */
+  /** Adj-RIB-In before and after policy. */
   readonly prePolicy: boolean;
+  readonly postPolicy: boolean;
   /** Octets that may wait for the station before it is disconnected. */
   readonly txBufferLimitBytes: number;
 }

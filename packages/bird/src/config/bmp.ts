@@ -1,4 +1,4 @@
-// `protocol bmp`: the monitoring station and what it is told. Only Adj-RIB-In before policy.
+// `protocol bmp`: the monitoring station and what it is told.
 
 import type { BmpConfig } from '@rookery/router';
 import { raise } from '../lexer.ts';
@@ -19,11 +19,7 @@ export const BMP_OPTIONS: OptionTable<BmpDraft> = {
     d.stationPort = read.num(1, 65535, 'Port');
   },
   'monitoring rib in pre_policy': (read, d) => void (d.prePolicy = read.bool()),
-  'monitoring rib in post_policy': (read, _d, at) => {
-    if (!read.bool()) return;
-    const hint = 'use: monitoring rib in pre_policy;';
-    raise(at, 'unsupported', 'BMP post_policy monitoring is not supported by rookery yet', hint);
-  },
+  'monitoring rib in post_policy': (read, d) => void (d.postPolicy = read.bool()),
   'tx buffer limit': (read, d) => {
     d.txBufferLimitBytes = Math.min(read.num(1, 1 << 20, 'Limit'), MAX_BUFFER_MIB) * MIB;
   },
@@ -40,6 +36,7 @@ export function finishBmp(_read: Reader, d: BmpDraft, end: Token): BmpConfig {
     station: d.station,
     stationPort: d.stationPort,
     prePolicy: d.prePolicy ?? false,
+    postPolicy: d.postPolicy ?? false,
     txBufferLimitBytes: d.txBufferLimitBytes ?? MAX_BUFFER_MIB * MIB,
   };
 }

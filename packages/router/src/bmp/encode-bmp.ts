@@ -21,6 +21,8 @@ export interface BmpPeer {
   readonly bgpId: IpAddress;
   /** AS_PATH of its messages has two octets per AS number. */
   readonly legacyAsPath: boolean;
+  /** Route Monitoring: Adj-RIB-In after policy. */
+  readonly postPolicy?: boolean;
 }
 
 /** RFC 7854 §4.9. */
@@ -98,7 +100,7 @@ export function encodePeerDown(peer: BmpPeer, timeMs: number, reason: BmpDownRea
   return finish(out);
 }
 
-/** One UPDATE as it was received (RFC 7854 §5, Adj-RIB-In before policy). */
+/** One UPDATE (RFC 7854 §5), as it was received or as policy left it. */
 export function encodeRouteMonitoring(
   peer: BmpPeer,
   timeMs: number,
@@ -150,7 +152,7 @@ function finish(out: ByteWriter): Uint8Array {
 function writePeer(out: ByteWriter, peer: BmpPeer, timeMs: number): void {
   const ipv6 = familyOf(peer.address) === 'ipv6';
   out.u8(0);
-  out.u8((ipv6 ? 0x80 : 0) | (peer.legacyAsPath ? 0x20 : 0));
+  out.u8((ipv6 ? 0x80 : 0) | (peer.postPolicy ? 0x40 : 0) | (peer.legacyAsPath ? 0x20 : 0));
   out.u32(0);
   out.u32(0);
   writeAddress(out, peer.address);

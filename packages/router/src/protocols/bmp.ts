@@ -1,9 +1,11 @@
-// protocol bmp: tells a monitoring station what BGP neighbors say (RFC 7854, Adj-RIB-In before
-// policy). UPDATEs go on as they were received; for sessions that were up before the station was
-// there the neighbor is asked to send again (RFC 2918), as nothing is kept of what filters refused.
+// protocol bmp: tells a monitoring station what BGP neighbors say (RFC 7854), before policy, after
+// it, or both. Before policy, UPDATEs go on as they were received; for sessions that were up before
+// the station was there the neighbor is asked to send again (RFC 2918), as nothing is kept of what
+// filters refused. After policy is what tables have, see bmp/post-policy.ts.
 // A station that does not read fast enough is disconnected, never waited for.
 
 import { HEADER_LENGTH, MESSAGE, negotiatedOf } from '@rookery/bgp';
+import type { Negotiated } from '@rookery/bgp';
 import { copyBytes } from '@rookery/net';
 import { tappedSession } from '../bgp/tap.ts';
 import type { BgpTap } from '../bgp/tap.ts';
@@ -16,6 +18,7 @@ import {
   encodeTermination,
 } from '../bmp/encode-bmp.ts';
 import type { BmpDownReason, BmpPeer } from '../bmp/encode-bmp.ts';
+import { PostPolicyFeed } from '../bmp/post-policy.ts';
 import type { BmpConfig, ProtocolConfig } from '../config.ts';
 import type { ConnectionFact, ConnectionHandler, Engine } from '../engine.ts';
 import type { ConnectionId } from '../io.ts';
@@ -27,11 +30,14 @@ import type { BgpProtocol } from './bgp.ts';
 
 const RETRY_MS = 10_000;
 const STATISTICS_MS = 60_000;
+/** Octets on their way to the station from which on tables wait. */
+const ENOUGH_BYTES = 1024 * 1024;
 
 interface Watched {
   readonly peer: BmpPeer;
   /** What may have ended the session; the last one counts. */
   ending: BmpDownReason | undefined;
+  readonly postPolicy: readonly PostPolicyFeed[];
 }
 
 export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
@@ -56,7 +62,8 @@ export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
     if (next.kind !== 'bmp') return false;
     const { config } = this;
     if (next.station !== config.station || next.stationPort !== config.stationPort) return false;
-    if (next.prePolicy !== config.prePolicy || next.vrf !== config.vrf) return false;
+    if (next.prePolicy !== config.prePolicy || next.postPolicy !== config.postPolicy) return false;
+    if (next.vrf !== config.vrf) return false;
     this.config = next;
     this.flags = traceFlags(next.debug);
     return true;
@@ -131,8 +138,7 @@ export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
     if (this.#connected) this.#send(encodeTermination());
     this.#close();
     this.#retry.clear();
-    this.#statistics.clear();
-    this.#watched.clear();
+    this.#forgetAll();
     this.#connected = false;
   }
 
@@ -174,16 +180,53 @@ export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
     if (!negotiated || !sent || !received) return;
     const { peer: address, local, peerAs, as4 } = tappedSession(protocol);
     const peer = { address, asn: peerAs, bgpId: negotiated.peerId, legacyAsPath: !as4 };
-    this.#watched.set(protocol, { peer, ending: undefined });
+    const feeds = this.config.postPolicy ? this.#feedsFor(protocol, peer, negotiated) : [];
+    this.#watched.set(protocol, { peer, ending: undefined, postPolicy: feeds });
     const { localPort, remotePort } = negotiated.endpoints;
     const session = { local, localPort, remotePort, sentOpen: sent, receivedOpen: received };
     this.#send(encodePeerUp(peer, this.#wallMs(), session));
+    for (const feed of feeds) this.engine.followers.add(feed);
+  }
+
+  #feedsFor(
+    protocol: BgpProtocol,
+    { legacyAsPath: _legacy, ...about }: BmpPeer,
+    { families }: Negotiated,
+  ): PostPolicyFeed[] {
+    const peer = { ...about, legacyAsPath: false, postPolicy: true };
+    return protocol.families.flatMap((family) => {
+      const agreed = families.find((f) => f.family === family.family);
+      if (!agreed) return [];
+      return new PostPolicyFeed({
+        owner: this,
+        family,
+        addPath: agreed.addPathRx,
+        extendedNextHop: agreed.extendedNextHop,
+        hasRoom: () => this.#queuedBytes < ENOUGH_BYTES,
+        send: (update) => this.#send(encodeRouteMonitoring(peer, this.#wallMs(), update)),
+      });
+    });
+  }
+
+  #stopFeeds({ postPolicy }: Watched): void {
+    for (const feed of postPolicy) {
+      this.engine.followers.delete(feed);
+      this.engine.work.cancel(feed);
+      feed.stop();
+    }
+  }
+
+  #forgetAll(): void {
+    for (const watched of this.#watched.values()) this.#stopFeeds(watched);
+    this.#watched.clear();
+    this.#statistics.clear();
   }
 
   #peerDown(protocol: BgpProtocol): void {
     const watched = this.#watched.get(protocol);
     if (!watched) return;
     this.#watched.delete(protocol);
+    this.#stopFeeds(watched);
     const isRemote = protocol.view().bgp?.lastReset?.reason.kind === 'peer closed';
     const reason = watched.ending ?? { kind: isRemote ? 'remote' : 'local' };
     this.#send(encodePeerDown(watched.peer, this.#wallMs(), reason));
@@ -225,8 +268,7 @@ export class BmpProtocol extends Protocol implements ConnectionHandler, BgpTap {
 
   #lost(): void {
     this.#connected = false;
-    this.#watched.clear();
-    this.#statistics.clear();
+    this.#forgetAll();
     if (!this.running) return;
     this.setState('start');
     this.#retry.set(this.engine.nowMs + RETRY_MS);
