@@ -1,13 +1,19 @@
 // How punctual BFD is while the main thread works: gaps between the packets that a session of 50 ms x 3
-// puts on the wire, by the kernel's timestamps, with the main thread idle and with it loading a million
-// routes again and again in turns of whole seconds; with and without the right to real-time
-// scheduling. Also counts what must be zero: changes of state seen by the other end (status 1).
+// puts on the wire, by the kernel's timestamps, with the main thread idle, loading a million routes again
+// and again in turns of whole seconds, and collecting a large heap's garbage without a pause; with and
+// without the rights to real-time scheduling and to a better nice value. Also counts what must be zero: changes of state seen by
+// the other end (status 1).
 //
 //   node bench/bfd-jitter.ts [SECONDS] [PREFIXES]      needs root, ip, setpriv and tcpdump
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { BfdService } from '@rookery/linux';
 import { EngineLoad, generatorNextHop } from './engine-load.ts';
 import { DUT, generatorAddress, openTestBed } from './network.ts';
@@ -29,43 +35,73 @@ const REQUEST = {
   },
 } as const;
 
-const [role = '20', first = '1000000', second] = process.argv.slice(2);
-if (role === 'end') await runEnd(first, Number(second));
+type Work = 'nothing' | 'routes' | 'garbage';
+
+/** A group without a share of real-time scheduling, as containers are. */
+const GROUP = `/sys/fs/cgroup/cpu/rookery-jitter-${process.pid}`;
+/** What the BFD thread may do to run ahead, and the command that takes the rest away. */
+const RIGHTS = {
+  'real-time': [],
+  nice: ['sh', '-c', `echo $$ > ${GROUP}/cgroup.procs && exec "$@"`, 'sh'],
+  none: ['setpriv', '--bounding-set', '-sys_nice'],
+} as const;
+type Right = keyof typeof RIGHTS;
+
+const CASES: readonly (readonly [Work, Right])[] = [
+  ['nothing', 'real-time'],
+  ['routes', 'real-time'],
+  ['garbage', 'real-time'],
+  ['routes', 'nice'],
+  ['routes', 'none'],
+];
+
+/** Objects that stay alive while garbage is collected. */
+const LIVE_OBJECTS = 3_000_000;
+
+const [role = '20', first = '1000000', work, prefixes] = process.argv.slice(2);
+if (role === 'end') await runEnd(first, work as Work, Number(prefixes));
 else await measure(Number(role), Number(first));
 
 async function measure(seconds: number, prefixes: number): Promise<void> {
   console.log(`${describeMachine()}; ${INTERVAL_US / 1000} ms x 3, ${seconds} s each`);
-  console.log(
-    '| main thread | real-time | packets | p50, ms | p99, ms | max, ms | state changes |',
-  );
+  console.log('| main thread | right | packets | p50, ms | p99, ms | max, ms | state changes |');
   console.log('|---|---|---|---|---|---|---|');
-  for (const [busy, realtime] of [
-    [false, true],
-    [true, true],
-    [true, false],
-  ] as const) {
-    const { gapsMs, changes } = await runCase(seconds, busy ? prefixes : 0, realtime);
+  const grouped = existsSync(`${dirname(GROUP)}/cpu.rt_runtime_us`);
+  if (grouped) mkdirSync(GROUP);
+  process.on('exit', () => grouped && rmdirSync(GROUP));
+  for (const [work, right] of CASES) {
+    if (right === 'nice' && !grouped) continue;
+    const { gapsMs, changes } = await runCase(seconds, { work, prefixes }, right);
     const sorted = gapsMs.toSorted((a, b) => a - b);
     const at = (share: number): string =>
       (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN).toFixed(1);
-    const name = busy ? `loads ${prefixes} routes` : 'idle';
+    const name = {
+      nothing: 'idle',
+      routes: `loads ${prefixes} routes`,
+      garbage: 'collects garbage',
+    }[work];
     console.log(
-      `| ${name} | ${realtime ? 'yes' : 'no'} | ${gapsMs.length + 1} | ${at(0.5)} | ${at(0.99)} | ` +
+      `| ${name} | ${right} | ${gapsMs.length + 1} | ${at(0.5)} | ${at(0.99)} | ` +
         `${at(1)} | ${changes} |`,
     );
-    if (realtime && changes > 0) process.exitCode = 1;
+    if (right === 'real-time' && changes > 0) process.exitCode = 1;
   }
+}
+
+interface Load {
+  readonly work: Work;
+  readonly prefixes: number;
 }
 
 async function runCase(
   seconds: number,
-  prefixes: number,
-  realtime: boolean,
+  load: Load,
+  right: Right,
 ): Promise<{ gapsMs: readonly number[]; changes: number }> {
   const bed = openTestBed(`j${process.pid % 10_000}`, [PEER]);
   try {
-    const peer = startEnd(bed.tester, DUT.ipv4, 0, true);
-    const dut = startEnd(bed.dut, PEER, prefixes, realtime);
+    const peer = startEnd(bed.tester, DUT.ipv4, { work: 'nothing', prefixes: 0 }, 'real-time');
+    const dut = startEnd(bed.dut, PEER, load, right);
     await Promise.all([peer, dut].map((child) => message(child, 'Up')));
     let changes = 0;
     peer.on('message', () => changes++);
@@ -83,6 +119,7 @@ async function runCase(
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     sniffer.kill();
     for (const child of [dut, peer]) child.kill('SIGKILL');
+    await Promise.all([dut, peer].map((child) => once(child, 'exit')));
     const timesMs = text.split('\n').flatMap((line) => {
       const time = /^(\d+\.\d+) IP /.exec(line)?.[1];
       return time === undefined ? [] : [Number(time) * 1000];
@@ -96,12 +133,13 @@ async function runCase(
 function startEnd(
   namespace: string,
   remote: string,
-  prefixes: number,
-  realtime: boolean,
+  { work: busyWith, prefixes: count }: Load,
+  right: Right,
 ): ChildProcess {
-  const without = realtime ? [] : ['setpriv', '--bounding-set', '-sys_nice'];
-  const self = [process.execPath, import.meta.filename, 'end', remote, String(prefixes)];
-  return spawn('ip', ['netns', 'exec', namespace, ...without, ...self], {
+  const role = ['end', remote, busyWith, String(count)];
+  const self = [process.execPath, import.meta.filename, ...role];
+  const [file, ...args] = [...RIGHTS[right], 'ip', 'netns', 'exec', namespace, ...self];
+  return spawn(file, args, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
 }
@@ -113,8 +151,8 @@ function message(child: ChildProcess, wanted: string): Promise<void> {
   });
 }
 
-/** A process with a BFD session; tells each state, and loads routes once it is told to go. */
-async function runEnd(remote: string, prefixes: number): Promise<void> {
+/** A process with a BFD session; tells each state, and gets busy once it is told to go. */
+async function runEnd(remote: string, busyWith: Work, count: number): Promise<void> {
   let state = 'Down';
   const service = new BfdService({
     emit: (fact) => {
@@ -127,8 +165,12 @@ async function runEnd(remote: string, prefixes: number): Promise<void> {
   service.execute({ ...REQUEST, remote });
   process.on('disconnect', () => process.exit(0));
   await new Promise((resolve) => process.once('message', resolve));
-  if (prefixes === 0) return;
-  const routes = createRouteSet({ family: 'ipv4', count: prefixes, seed: 1 });
+  if (busyWith === 'routes') await loadRoutes(count);
+  else if (busyWith === 'garbage') await collectGarbage();
+}
+
+async function loadRoutes(count: number): Promise<never> {
+  const routes = createRouteSet({ family: 'ipv4', count, seed: 1 });
   const table = encodeTable(routes, 0, generatorNextHop('ipv4', 0));
   const withdrawals = encodeWithdrawals(routes, routes.lengths.keys());
   const load = new EngineLoad('ipv4', 1, 1);
@@ -138,5 +180,17 @@ async function runEnd(remote: string, prefixes: number): Promise<void> {
       load.settle();
       await turn();
     }
+  }
+}
+
+/** Whole collections, each as long as it takes to mark the live objects. */
+async function collectGarbage(): Promise<never> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const live = Array.from({ length: LIVE_OBJECTS }, (_, i) => ({ i, text: String(i) }));
+  for (;;) {
+    collect();
+    live[0]!.i++;
+    await turn();
   }
 }
