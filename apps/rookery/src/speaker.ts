@@ -5,9 +5,7 @@
 import { connectionFor, EventWriter, KubeClient, SideWrites } from '@rookery/kube';
 import { peersOfAnnouncement, speakerRouterConfigFor } from '@rookery/metallb';
 import type { Node } from '@rookery/metallb';
-import type { RouterConfig, RouterView } from '@rookery/router';
-import { Gauge } from 'prom-client';
-import type { Registry } from 'prom-client';
+import type { RouterConfig } from '@rookery/router';
 import { BgpStatusWriter } from './bgp-status.ts';
 import { clusterLog } from './cluster-log.ts';
 import type { ClusterLog } from './cluster-log.ts';
@@ -18,6 +16,7 @@ import { ClusterState } from './cluster-state.ts';
 import { ConfigurationStateWriter } from './cluster-status.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
 import { startSpeakerEngine } from './speaker-engine.ts';
+import { speakerMetrics } from './speaker-metrics.ts';
 
 /** Runs until SIGTERM or SIGINT, or until a console says down. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -188,89 +187,3 @@ function emptyConfig(nodeName: string): RouterConfig {
   const nothing = { pools: new Map(), peers: new Map(), bfdProfiles: new Map(), findings: [] };
   return speakerRouterConfigFor(node, nothing, []);
 }
-
-function speakerMetrics(
-  registry: Registry,
-  node: string,
-  announcer: NodeAnnouncer,
-  view: RouterView,
-): void {
-  const registers = [registry];
-  new Gauge({
-    name: 'metallb_speaker_announced',
-    help: 'Services being announced from this node. This is desired state, it does not guarantee that the routing protocols have converged.',
-    labelNames: ['service', 'protocol', 'node', 'ip'],
-    registers,
-    collect() {
-      this.reset();
-      for (const announcement of announcer.announcements.values()) {
-        if (!announcement.announced) continue;
-        for (const ip of announcement.ips) {
-          this.set({ service: announcement.service, protocol: 'bgp', node, ip }, 1);
-        }
-      }
-    },
-  });
-  new Gauge({
-    name: 'rookery_speaker_withheld',
-    help: 'Services of type LoadBalancer that this node does not announce, by reason',
-    labelNames: ['service', 'node', 'reason'],
-    registers,
-    collect() {
-      this.reset();
-      for (const announcement of announcer.announcements.values()) {
-        if (announcement.announced || announcement.reason.kind === 'notLoadBalancer') continue;
-        this.set({ service: announcement.service, node, reason: announcement.reason.kind }, 1);
-      }
-    },
-  });
-  const perPeer = (name: string, help: string, value: (bgp: Bgp) => number): void => {
-    new Gauge({
-      name: `metallb_bgp_${name}`,
-      help,
-      labelNames: ['peer', 'vrf'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { bgp, vrf } of view.protocols()) {
-          const name = bgp?.unnumbered ? bgp.interface : bgp?.neighborAddress;
-          if (!bgp || name === undefined) continue;
-          const peer = `${name}:${bgp.neighborPort}`;
-          this.set({ peer, vrf: vrf ?? 'default' }, value(bgp));
-        }
-      },
-    });
-  };
-  perPeer('session_up', 'BGP session state (1 is up, 0 is down)', (bgp) =>
-    bgp.state === 'Established' ? 1 : 0,
-  );
-  perPeer('announced_prefixes_total', 'Number of prefixes currently being advertised', (bgp) =>
-    bgp.families.reduce((sum, family) => sum + family.sentPrefixes, 0),
-  );
-  perPeer('opens_sent', 'Number of BGP open messages sent', (bgp) => bgp.sent.open);
-  perPeer('opens_received', 'Number of BGP open messages received', (bgp) => bgp.received.open);
-  perPeer(
-    'notifications_sent',
-    'Number of BGP notification messages sent',
-    (bgp) => bgp.sent.notification,
-  );
-  perPeer('updates_total', 'Number of BGP UPDATE messages sent', (bgp) => bgp.sent.update);
-  perPeer(
-    'updates_total_received',
-    'Number of BGP UPDATE messages received',
-    (bgp) => bgp.received.update,
-  );
-  perPeer('keepalives_sent', 'Number of BGP keepalive messages sent', (bgp) => bgp.sent.keepalive);
-  perPeer(
-    'keepalives_received',
-    'Number of BGP keepalive messages received',
-    (bgp) => bgp.received.keepalive,
-  );
-  perPeer(
-    'route_refresh_sent',
-    'Number of BGP route refresh messages sent',
-    (bgp) => bgp.sent.routeRefresh,
-  );
-}
-
-type Bgp = NonNullable<ReturnType<RouterView['protocols']>[number]['bgp']>;
