@@ -37,6 +37,22 @@ test('every option of the document is read, and off without it', () => {
   }
 });
 
+test('link bandwidth weights belong to protocol kernel and are off without being asked for', () => {
+  for (const [option, wanted] of [
+    ['', false],
+    ['link bandwidth weights;', true],
+    ['link bandwidth weights off;', false],
+  ] as const) {
+    const text = `protocol device { }\nprotocol kernel { ipv4; merge paths on; ${option} }\n`;
+    const { config } = parseConfig('bird.conf', {
+      readFile: () => ({ text }),
+      glob: () => ({ error: 'none' }),
+    });
+    const kernel = config?.protocols.find((p) => p.kind === 'kernel');
+    assert.equal(kernel?.linkBandwidthWeights, wanted, option);
+  }
+});
+
 test('default reject: an external channel without a policy passes nothing', () => {
   assert.deepEqual(policies(bgpOf('default reject; ipv4; ipv6 { import all; };')), [
     'none',

@@ -23,6 +23,7 @@ export interface ChannelOptions {
   readonly sink?: ExportSink;
   /** Next hops per route at most, when equally good routes are merged. */
   readonly merge?: number | undefined;
+  readonly weighsBandwidth?: ExporterOptions['weighsBandwidth'];
   readonly waits?: ExporterOptions['waits'];
   readonly onFed?: ExporterOptions['onFed'];
   /** Keeps routes as they came, see import-table.ts. */
@@ -76,6 +77,7 @@ export class Channel {
       context,
       sink: options.sink,
       merge: options.merge,
+      weighsBandwidth: options.weighsBandwidth,
       waits: options.waits,
       onFed: options.onFed,
       refuses: (_attributes, source) => source === this.source,

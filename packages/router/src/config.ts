@@ -178,6 +178,8 @@ export interface KernelConfig extends ProtocolCommon {
   readonly metric: number;
   /** Maximum number of next hops; `undefined` when `merge paths` is off. */
   readonly mergePaths?: number;
+  /** Merged next hops share traffic by the link bandwidth of their routes. */
+  readonly linkBandwidthWeights: boolean;
   readonly gracefulRestart: boolean;
 }
 

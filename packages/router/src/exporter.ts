@@ -5,6 +5,7 @@
 import { AttributeMemo, multipathSet } from '@rookery/rib';
 import type { ChangeCursor, ChangeLog, Feed, Nexthop, Policy } from '@rookery/rib';
 import type { LimitConfig } from './config.ts';
+import { bandwidthShares } from './bandwidth.ts';
 import { nexthopKey, sortNexthops } from './kernel-route.ts';
 import { PolicyRunner } from './policy-runner.ts';
 import type { PolicyContext } from './policy-runner.ts';
@@ -44,6 +45,8 @@ export interface ExporterOptions {
   readonly sink: ExportSink;
   /** `kernel merge paths`: up to this many next hops of equally good routes become one route. */
   readonly merge?: number | undefined;
+  /** Their shares follow the link bandwidth that they tell. */
+  readonly weighsBandwidth?: boolean | undefined;
   /** Given instead of the best route: every path that the policy accepts. */
   readonly pathSink?: PathSink | undefined;
   /** Refuses before the policy is asked; BGP's rules of what may be told to whom. */
@@ -394,8 +397,7 @@ export class Exporter implements Task {
     if (paths.length < 2) return 0;
     const route = store.get(accepted);
     if (route.dest !== 'unicast') return 0;
-    const hops = new Map<string, Nexthop>();
-    for (const hop of route.nexthops) hops.set(nexthopKey(hop), hop);
+    const routes = [route];
     for (const path of paths) {
       if (path === best) continue;
       const source = rib.sourceOf(path);
@@ -403,13 +405,17 @@ export class Exporter implements Task {
       const other = this.#runner.run(net, rib.attributesOf(path), this.#protocolOf(source));
       const { owned } = this.#runner;
       if (other === 0) continue;
-      const { dest, nexthops } = store.get(other);
-      if (dest === 'unicast') {
-        for (const hop of nexthops) {
-          if (hops.size < limit && !hops.has(nexthopKey(hop))) hops.set(nexthopKey(hop), hop);
-        }
-      }
+      const equal = store.get(other);
+      if (equal.dest === 'unicast') routes.push(equal);
       if (owned) store.release(other);
+    }
+    const shares = this.#options.weighsBandwidth ? bandwidthShares(routes) : undefined;
+    const hops = new Map<string, Nexthop>();
+    for (const [i, { nexthops }] of routes.entries()) {
+      for (const hop of nexthops) {
+        if (hops.size >= limit || hops.has(nexthopKey(hop))) continue;
+        hops.set(nexthopKey(hop), shares ? { ...hop, weight: shares[i]! } : hop);
+      }
     }
     if (hops.size < 2) return 0;
     return store.intern({ ...route, nexthops: sortNexthops([...hops.values()]) });

@@ -110,6 +110,7 @@ export function kernelConfig(
     learn: 'off',
     kernelTable: 254,
     metric: 32,
+    linkBandwidthWeights: false,
     gracefulRestart: false,
     ...change,
   };

@@ -89,6 +89,7 @@ export const KERNEL_OPTIONS: OptionTable<KernelDraft> = {
     const limit = c.acceptWord('limit') ? read.num(1, 255, 'Merge paths limit') : MERGE_PATHS_LIMIT;
     d.mergePaths = on ? limit : undefined;
   },
+  'link bandwidth weights': (read, d) => void (d.linkBandwidthWeights = read.bool()),
   'graceful restart': (read, d) => void (d.gracefulRestart = read.bool()),
   'netlink rx buffer': (read) => void read.num(),
 };
@@ -105,6 +106,7 @@ export function finishKernel(read: Reader, d: KernelDraft, end: Token): KernelCo
     kernelTable: d.kernelTable ?? 254,
     metric: d.metric ?? 32,
     ...defined('mergePaths', d.mergePaths),
+    linkBandwidthWeights: d.linkBandwidthWeights ?? false,
     gracefulRestart: d.gracefulRestart ?? false,
   };
 }

@@ -66,6 +66,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
     this.channel = new Channel(this, config.channel, {
       sink: this,
       merge: config.mergePaths,
+      weighsBandwidth: config.linkBandwidthWeights,
       waits: () => this.config.gracefulRestart && engine.recovery.active,
       onFed: () => {
         if (this.#rescanOnceFed) this.#scan();
@@ -102,7 +103,10 @@ export class KernelProtocol extends Protocol implements ExportSink {
     ) {
       return false;
     }
-    if (next.mergePaths !== config.mergePaths) {
+    if (
+      next.mergePaths !== config.mergePaths ||
+      next.linkBandwidthWeights !== config.linkBandwidthWeights
+    ) {
       this.engine.log('info', `Cannot reconfigure channel ${this.name}.${this.channel.name}`);
       return false;
     }
