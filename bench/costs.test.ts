@@ -3,13 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { PrefixStore } from '@rookery/rib';
 import { RouteBatch } from '@rookery/router';
 import { MessageWriter } from '../packages/linux/src/netlink/message.ts';
 import { encodeRoutes } from '../packages/linux/src/netlink/route.ts';
 import { EngineLoad, connectionOf, generatorNextHop } from './engine-load.ts';
+import { createPolicy } from './policy.ts';
 import { encodeTable, encodeWithdrawals } from './stream.ts';
 import { createRouteSet } from './table.ts';
 
@@ -147,4 +148,28 @@ test('a lost next hop is one message to the kernel, and routes behind it none', 
   assert.equal(load.router.tables[0]?.rib.netCount, 0);
   assert.equal(load.counts.kernelNexthops, 1);
   assert.ok(load.counts.kernelRoutes <= 64, `${load.counts.kernelRoutes} routes one by one`);
+});
+
+test('a warm engine allocates at most 100 octets of objects per route, kept or not', () => {
+  const allocated = (): number => getHeapStatistics().total_allocated_bytes!;
+  const load = new EngineLoad('ipv4', 1, 1);
+  const before = allocated();
+  load.receive(0, 1, stream);
+  load.settle();
+  const octets = (allocated() - before) / PREFIXES;
+  assert.ok(octets < 100, `${octets.toFixed(1)} octets allocated per route`);
+});
+
+test('a policy is evaluated for attribute sets and classes of prefixes, not for routes', () => {
+  const policy = createPolicy(routes);
+  const pairs = new Set<string>();
+  for (let i = 0; i < PREFIXES; i++) pairs.add(`${routes.group[i]} ${policy.classOf(i)}`);
+  for (const on of ['import', 'export'] as const) {
+    const load = new EngineLoad('ipv4', 1, 1, { policy: { on, text: policy.text } });
+    load.receive(0, 1, stream);
+    load.settle();
+    const { evaluations } = load.counts;
+    assert.ok(evaluations > groups / 2, `the policy was asked ${evaluations} times on ${on}`);
+    assert.ok(evaluations < pairs.size * 1.1, `${evaluations} for ${pairs.size} kinds of routes`);
+  }
 });

@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DUT } from './network.ts';
+import type { Scenario } from './scenarios.ts';
 
 export interface BenchPeer {
   readonly name: string;
@@ -24,8 +25,8 @@ export interface Daemon {
   readonly name: string;
   /** False when its Debian package is not installed. */
   readonly available: boolean;
-  /** Can it do this task at all? */
-  readonly fits: (task: DaemonTask) => boolean;
+  /** Can it do what the scenario asks at all? */
+  readonly fits: (scenario: Scenario) => boolean;
   readonly configure: (task: DaemonTask) => string;
   /** Shell command; `dir` is private to the run, the configuration is in `dir`/conf. */
   readonly command: (dir: string, task: DaemonTask) => string;
@@ -60,7 +61,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
     {
       name: 'frr',
       available: existsSync('/usr/lib/frr/bgpd'),
-      fits: (task) => !task.policy,
+      fits: ({ policyOn }) => !policyOn,
       configure: frrConfig,
       command: frrCommand,
     },
@@ -68,7 +69,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
       name: 'gobgp',
       available: existsSync('/usr/bin/gobgpd'),
       // It needs zebra for the kernel.
-      fits: (task) => !task.kernel && !task.policy,
+      fits: ({ kernel, policyOn }) => !kernel && !policyOn,
       configure: gobgpConfig,
       command: (dir) =>
         `exec /usr/bin/gobgpd -f ${dir}/conf -l error --api-hosts 127.0.0.1:50051 --pprof-disable`,
@@ -76,7 +77,8 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
     {
       name: 'openbgpd',
       available: existsSync('/usr/sbin/bgpd') && existsSync('/usr/sbin/bgpctl'),
-      fits: (task) => !task.kernel && !task.policy && task.peers.length < 50,
+      fits: ({ kernel, policyOn, generators, receivers }) =>
+        !kernel && !policyOn && generators + receivers < 50,
       configure: openbgpdConfig,
       command: (dir) => `exec /usr/sbin/bgpd -d -f ${dir}/conf`,
     },

@@ -4,7 +4,7 @@
 
 import { parseConfig } from '@rookery/bird';
 import { Router } from '@rookery/router';
-import type { Fact, InterfaceFact, Order } from '@rookery/router';
+import type { Fact, InterfaceFact, Order, RouterConfig } from '@rookery/router';
 import type { DaemonTask } from './daemons.ts';
 import { DUT, generatorAddress, receiverAddress } from './network.ts';
 import { KEEPALIVE, addressBytes, encodeOpen } from './stream.ts';
@@ -25,6 +25,8 @@ export interface EngineCounts {
   kernelNexthops: number;
   kernelOrders: number;
   turns: number;
+  /** How often the policy under test was run. */
+  evaluations: number;
 }
 
 export interface EngineLoadOptions {
@@ -81,6 +83,7 @@ export class EngineLoad {
       glob: () => ({ paths: [] }),
     });
     if (!parsed.config) throw new Error(parsed.issues[0]?.message ?? 'no configuration');
+    if (policy) this.#countEvaluations(parsed.config);
     this.router = new Router({
       config: parsed.config,
       hostname: 'bench',
@@ -95,6 +98,24 @@ export class EngineLoad {
     }
     this.settle();
     this.counts = noCounts();
+  }
+
+  #countEvaluations({ protocols }: RouterConfig): void {
+    const policies = protocols.flatMap((protocol) =>
+      'channels' in protocol
+        ? protocol.channels.flatMap((c) => [c.importPolicy, c.exportPolicy])
+        : [],
+    );
+    for (const policy of new Set(policies)) {
+      if (policy.kind !== 'filter') continue;
+      const { run } = policy.filter;
+      Object.assign(policy.filter, {
+        run: (...args: Parameters<typeof run>) => {
+          this.counts.evaluations++;
+          return run(...args);
+        },
+      });
+    }
   }
 
   /** Brings up the session with a peer: receivers first, then generators. */
@@ -245,6 +266,7 @@ function noCounts(): EngineCounts {
     kernelNexthops: 0,
     kernelOrders: 0,
     turns: 0,
+    evaluations: 0,
   };
 }
 

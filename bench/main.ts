@@ -1,25 +1,39 @@
 // npm run bench: Rookery and the daemons that people use today, side by side. Runs are interleaved,
 // each daemon gets the same octets from the same process, and the receivers' tables are checked
-// prefix by prefix. Needs root (network namespaces). Exit status 1 when a table was wrong.
+// prefix by prefix. Needs root (network namespaces). Exit status 1 when a table of ours was wrong.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { knownDaemons } from './daemons.ts';
-import { NEXTHOP_LOSS, measureNexthopLoss } from './nexthop-loss.ts';
-import { openTestBed, receiverAddress, generatorAddress, DUT } from './network.ts';
-import { describeMachine, describePeers, renderScenario } from './report.ts';
-import { openSide, runOnce } from './run.ts';
+import type { Daemon } from './daemons.ts';
+import { recordLines, renderDocument } from './document.ts';
+import type { Line } from './document.ts';
+import { NEXTHOP_LOSS, measureNexthopLoss, renderLosses } from './nexthop-loss.ts';
+import type { Loss } from './nexthop-loss.ts';
+import { describeMachine, describePeers, renderRun, renderScenario } from './report.ts';
+import { runOnce } from './run.ts';
 import type { RunResult } from './run.ts';
+import { measureScaling } from './scaling.ts';
+import { renderScaling } from './scaling-report.ts';
+import type { ScalingPoint } from './scaling-report.ts';
 import { SCENARIOS } from './scenarios.ts';
-import { FIRST_GENERATOR_AS } from './table.ts';
-import type { ChildProcess } from 'node:child_process';
+import type { Scenario } from './scenarios.ts';
+import { testSelf } from './self.ts';
 
-const usage = `npm run bench -- [SCENARIO ...] [--runs N] [--daemons rookery,bird,frr,gobgp,openbgpd]
-                 [--limit SECONDS] [--seed FIRST] [--prefixes N] [--out FILE.md] [--profile]
+const usage = `npm run bench -- [NAME ...] [--runs N] [--daemons rookery,bird,frr,gobgp,openbgpd]
+                 [--limit SECONDS] [--minutes N] [--seed FIRST] [--prefixes N] [--write] [--profile]
 
-  SCENARIO   ${SCENARIOS.map((s) => s.name).join(' ')}, ${NEXTHOP_LOSS}, self (the tool against itself); all unless named
-  --runs     3 unless told; each run has another table (its seed)
+  NAME       ${SCENARIOS.map((s) => s.name).join(' ')}
+             ${NEXTHOP_LOSS}: a next hop dies with up to 100,000 routes behind it
+             scaling: routes 10,000 to 4,000,000 and peers 1 to 500, Rookery alone
+             self: the tool against itself
+             render: makes docs/performance.md from docs/performance.jsonl, measures nothing
+             all but render unless named
+  --runs     3 unless told; each run has another table (its seed). A daemon that no target of a
+             scenario names takes part in the first run only
+  --minutes  no new round of runs begins that would end later than this
+  --write    keeps the runs in docs/performance.jsonl and makes docs/performance.md from it
   --profile  only Rookery, under V8's profilers: .cpuprofile and .heapprofile in dist/profiles
 `;
 
@@ -29,24 +43,30 @@ const { values: options, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     daemons: { type: 'string', default: 'rookery,bird,frr' },
     limit: { type: 'string', default: '60' },
+    minutes: { type: 'string', default: 'Infinity' },
     seed: { type: 'string', default: '1' },
     prefixes: { type: 'string' },
-    out: { type: 'string' },
-    json: { type: 'string' },
+    write: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
+const limitMs = Number(options.limit) * 1000;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const extra = ['self', NEXTHOP_LOSS];
-  const names = positionals.length > 0 ? positionals : [...extra, ...SCENARIOS.map((s) => s.name)];
-  const unknown = names.filter((n) => !extra.includes(n) && !SCENARIOS.some((s) => s.name === n));
-  if (options.help || unknown.length > 0) {
-    if (unknown.length > 0) process.stderr.write(`bench: no scenario "${unknown[0]}"\n`);
+  const scenarioNames = SCENARIOS.map(({ name }) => name);
+  const measured = ['self', ...scenarioNames, NEXTHOP_LOSS, 'scaling'];
+  const names = positionals.length > 0 ? positionals : measured;
+  const unknown = names.find((name) => name !== 'render' && !measured.includes(name));
+  if (options.help || unknown !== undefined) {
+    if (unknown !== undefined) process.stderr.write(`bench: no scenario "${unknown}"\n`);
     process.stdout.write(usage);
     return options.help ? 0 : 2;
+  }
+  if (names.includes('render')) {
+    renderDocument();
+    return 0;
   }
   if (process.getuid?.() !== 0) {
     process.stderr.write('bench: it makes network namespaces: run it as root\n');
@@ -54,110 +74,88 @@ async function main(): Promise<number> {
   }
   const profiles = options.profile ? join(import.meta.dirname, '../dist/profiles') : undefined;
   if (profiles !== undefined) mkdirSync(profiles, { recursive: true });
-  const wanted = profiles === undefined ? options.daemons.split(',') : ['rookery'];
-  const daemons = knownDaemons(profiles).filter((d) => wanted.includes(d.name));
-  for (const daemon of daemons) {
-    if (!daemon.available)
-      process.stderr.write(`bench: ${daemon.name} is not installed: skipped\n`);
-  }
-  const results: RunResult[] = [];
-  const notes: string[] = [];
-  if (names.includes('self')) notes.push(await testSelf());
-  const scenarios = SCENARIOS.filter((s) => names.includes(s.name)).map((s) =>
-    options.prefixes === undefined ? s : { ...s, prefixes: Number(options.prefixes) },
+  const daemons = chooseDaemons(profiles);
+  if (names.includes('self')) process.stdout.write(`${await testSelf()}\n\n`);
+  const scenarios = SCENARIOS.filter(({ name }) => names.includes(name)).map((scenario) =>
+    options.prefixes === undefined ? scenario : { ...scenario, prefixes: Number(options.prefixes) },
   );
-  const firstSeed = Number(options.seed);
-  for (let seed = firstSeed; seed < firstSeed + Number(options.runs); seed++) {
-    for (const scenario of scenarios) {
-      for (const daemon of daemons) {
-        const { family, kernel = false, policyOn: on } = scenario;
-        const task = {
-          family,
-          kernel,
-          policy: on && { on, text: '' },
-          peers: Array.from<never>({ length: scenario.generators + scenario.receivers }),
-        };
-        if (!daemon.available || !daemon.fits(task)) continue;
-        const result = await runOnce(daemon, scenario, seed, Number(options.limit) * 1000);
-        results.push(result);
-        process.stderr.write(`${renderRun(result)}\n`);
-        if (options.json) writeFileSync(options.json, `${JSON.stringify(result)}\n`, { flag: 'a' });
-      }
-    }
-  }
-  const usable = daemons.filter((d) => d.available && d.name !== 'frr');
-  const loss = names.includes(NEXTHOP_LOSS)
-    ? await measureNexthopLoss(usable, Number(options.runs))
-    : { text: '', wrong: false };
+  const points = names.includes('scaling') ? await runScaling(daemons) : [];
+  const { results, losses } = await runRounds(scenarios, names.includes(NEXTHOP_LOSS), daemons);
+  const machine = `${describeMachine()}; ${describePeers()}`;
+  const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`;
   const text = [
-    `${describeMachine()}; ${describePeers()}.`,
-    `Command: \`npm run bench -- ${process.argv.slice(2).join(' ')}\`; median [min-max]; ratios are per run.`,
-    ...notes,
-    '',
+    `${machine}.\nCommand: \`${command}\`; median [min-max]; ratios are per run.\n`,
     ...scenarios.map((scenario) => renderScenario(scenario, results)),
-    loss.text,
+    ...(losses.length > 0 ? [renderLosses(losses)] : []),
+    ...(points.length > 0 ? [renderScaling(points)] : []),
   ].join('\n');
   process.stdout.write(`${text}\n`);
-  if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
   if (profiles !== undefined) process.stdout.write(`profiles: ${profiles}\n`);
-  return loss.wrong || results.some((result) => result.problems.length > 0) ? 1 : 0;
-}
-
-/** Generator straight into receiver: what the tool itself costs, for a million prefixes. */
-async function testSelf(): Promise<string> {
-  const receiver = receiverAddress('ipv4', 0);
-  const generator = generatorAddress('ipv4', 0);
-  const bed = openTestBed(process.pid.toString(36), [generator, receiver]);
-  const children: ChildProcess[] = [];
-  try {
-    const common = {
-      table: { family: 'ipv4', count: 1_000_000, seed: 1 },
-      dut: { address: DUT.ipv4, as: DUT.as },
-      generators: [generator],
-      disjoint: false,
-    } as const;
-    const sessions = [{ address: generator, as: FIRST_GENERATOR_AS }];
-    const [source, sink] = await Promise.all([
-      openSide(bed.tester, { ...common, role: 'generator', sessions }, children),
-      openSide(
-        bed.dut,
-        { ...common, role: 'receiver', sessions: [{ address: DUT.ipv4, as: DUT.as }], serve: true },
-        children,
-      ),
+  if (options.write) {
+    recordLines([
+      ...results.map((run): Line => ({ kind: 'run', machine, command, run })),
+      ...losses.map((loss): Line => ({ kind: 'loss', machine, command, loss })),
+      ...points.map((point): Line => ({ kind: 'scaling', machine, command, point })),
     ]);
-    const cpu = async (): Promise<number> =>
-      ((await source.ask({ command: 'cpu' })).cpuSec as number) +
-      ((await sink.ask({ command: 'cpu' })).cpuSec as number);
-    await Promise.all([source.ask({ command: 'connect' }), sink.ask({ command: 'connect' })]);
-    const before = await cpu();
-    const waiting = sink.ask({
-      command: 'expect',
-      kind: 'announced',
-      count: 1_000_000,
-      quietMs: 100,
-      limitMs: 20_000,
-    });
-    const sent = await source.ask({ command: 'announce' });
-    const reached = await waiting;
-    const after = await cpu();
-    const checked = await sink.ask({ command: 'check', state: 'full' });
-    const ms = (reached.reachedMs as number) - (sent.startMs as number);
-    const problems = checked.problems as string[];
-    return (
-      `Self-test: 1,000,000 prefixes from generator to receiver without a daemon in ${ms.toFixed(0)} ms ` +
-      `with ${(after - before).toFixed(2)} s of CPU in both processes; ` +
-      `${problems.length === 0 ? 'the table was right' : `WRONG: ${problems.join('; ')}`}.`
-    );
-  } finally {
-    for (const child of children) child.kill();
-    await bed.close();
   }
+  const ours = [...[...results, ...losses].filter((r) => r.daemon === 'rookery'), ...points];
+  return ours.some(({ problems }) => problems.length > 0) ? 1 : 0;
 }
 
-function renderRun(result: RunResult): string {
-  const figures = Object.entries(result.figures).map(
-    ([name, value]) => `${name}=${Number.isInteger(value) ? value : value.toPrecision(3)}`,
-  );
-  const verdict = result.problems.length > 0 ? ` WRONG: ${result.problems.join('; ')}` : '';
-  return `${result.scenario} ${result.daemon} seed ${result.seed}: ${figures.join(' ')}${verdict}`;
+function chooseDaemons(profiles: string | undefined): Daemon[] {
+  const wanted = profiles === undefined ? options.daemons.split(',') : ['rookery'];
+  return knownDaemons(profiles).filter(({ name, available }) => {
+    if (!wanted.includes(name)) return false;
+    if (!available) process.stderr.write(`bench: ${name} is not installed: skipped\n`);
+    return available;
+  });
+}
+
+interface Rounds {
+  readonly results: RunResult[];
+  readonly losses: Loss[];
+}
+
+async function runRounds(
+  scenarios: readonly Scenario[],
+  withLosses: boolean,
+  daemons: readonly Daemon[],
+): Promise<Rounds> {
+  const rounds: Rounds = { results: [], losses: [] };
+  const firstSeed = Number(options.seed);
+  const endMs = Number(options.minutes) * 60_000;
+  let roundMs = 0;
+  for (let seed = firstSeed; seed < firstSeed + Number(options.runs); seed++) {
+    const beginMs = performance.now();
+    if (beginMs + roundMs > endMs) break;
+    for (const scenario of scenarios) {
+      for (const daemon of daemons) {
+        if (!daemon.fits(scenario) || !takesPart(daemon, scenario, seed === firstSeed)) continue;
+        const result = await runOnce(daemon, scenario, seed, limitMs);
+        rounds.results.push(result);
+        process.stderr.write(`${renderRun(result)}\n`);
+      }
+    }
+    if (withLosses) rounds.losses.push(...(await measureNexthopLoss(daemons, seed)));
+    roundMs = performance.now() - beginMs;
+  }
+  return rounds;
+}
+
+/** A peer that is no measure for this scenario is looked at once. */
+function takesPart({ name }: Daemon, { targets }: Scenario, first: boolean): boolean {
+  return first || name === 'rookery' || targets.some((t) => 'peer' in t && t.peer === name);
+}
+
+/** Of the first daemon that takes part. */
+async function runScaling([daemon]: readonly Daemon[]): Promise<ScalingPoint[]> {
+  const points: ScalingPoint[] = [];
+  if (!daemon) return points;
+  await measureScaling(daemon, limitMs, (point) => {
+    points.push(point);
+    process.stderr.write(
+      `scaling: ${point.size} ${point.curve}${point.problems.map((p) => ` WRONG: ${p}`).join('')}\n`,
+    );
+  });
+  return points;
 }

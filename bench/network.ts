@@ -91,12 +91,15 @@ export interface ProcessFigures {
   readonly cpuSec: number;
   readonly rssKiB: number;
   readonly peakKiB: number;
+  /** Calls of read and write. */
+  readonly ioCalls: number;
 }
 
 export function figuresOf(pids: readonly number[]): ProcessFigures {
   let cpuSec = 0;
   let rssKiB = 0;
   let peakKiB = 0;
+  let ioCalls = 0;
   for (const pid of pids) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -106,11 +109,13 @@ export function figuresOf(pids: readonly number[]): ProcessFigures {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
       rssKiB += Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
       peakKiB += Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0);
+      const io = readFileSync(`/proc/${pid}/io`, 'utf8');
+      for (const [, count] of io.matchAll(/^sysc[rw]: (\d+)/gm)) ioCalls += Number(count);
     } catch {
       // It ended meanwhile.
     }
   }
-  return { cpuSec, rssKiB, peakKiB };
+  return { cpuSec, rssKiB, peakKiB, ioCalls };
 }
 
 /** IPv4 prefixes in the main table of a process's namespace; cheaper than listing them. */

@@ -17,20 +17,31 @@ const COLUMNS: readonly (readonly [string, string, number])[] = [
   ['loadCpuSec', 'CPU, s', 2],
   ['rssMiB', 'RSS, MiB', 0],
   ['messages', 'UPDATEs', 0],
+  ['ioCallsPer1000', 'reads and writes per 1,000', 1],
   ['churnWithdrawP50Ms', 'withdraw p50, ms', 2],
   ['churnWithdrawP99Ms', 'p99', 2],
   ['churnAnnounceP50Ms', 'announce p50, ms', 2],
   ['churnAnnounceP99Ms', 'p99', 2],
-  ['churnAnnounceMaxMs', 'max', 2],
+  ['churnMaxMs', 'max', 2],
   ['withdrawSec', 'withdraw all, s', 3],
   ['kernelEmptySec', 'kernel empty, s', 3],
   ['withdrawCpuSec', 'CPU, s', 2],
   ['lateSec', 'late joiner, s', 3],
   ['lateMessages', 'its UPDATEs', 0],
+  ['lateUpdatesPerSet', 'per attribute set', 2],
   ['loadToolCpuSec', 'tool CPU, s', 2],
 ];
 
-interface Spread {
+const LABELS: Readonly<Record<string, string>> = {
+  loadCpuSec: 'CPU while loading',
+  loadSec: 'load',
+  churnWithdrawP99Ms: 'withdraw p99, ms',
+  churnAnnounceP99Ms: 'announce p99, ms',
+  churnMaxMs: 'longest of the churn, ms',
+  lateUpdatesPerSet: 'UPDATEs per attribute set',
+};
+
+export interface Spread {
   readonly min: number;
   readonly median: number;
   readonly max: number;
@@ -68,9 +79,11 @@ export function renderScenario(scenario: Scenario, results: readonly RunResult[]
     lines.push(`| ${daemon} | ${good.length}/${runs.length} | ${cells.join(' | ')} |`);
   }
   lines.push('');
-  for (const target of scenario.targets) {
-    const line = renderTarget(target.figure, target.peer, target.ratio, mine);
-    if (line !== undefined) lines.push(line);
+  for (const { label, peer, spread, goal, met } of outcomesOf(scenario, mine)) {
+    const of = peer === undefined ? '' : ` x ${peer}`;
+    lines.push(
+      `- ${label}: ${renderSpread(spread)}${of}, target ${goal}: ${met ? 'met' : 'NOT met'}`,
+    );
   }
   for (const result of mine) {
     for (const problem of result.problems) {
@@ -82,26 +95,48 @@ export function renderScenario(scenario: Scenario, results: readonly RunResult[]
   return `${lines.join('\n')}\n`;
 }
 
-function renderTarget(
-  figure: string,
-  peer: string,
-  ratio: number,
-  results: readonly RunResult[],
-): string | undefined {
-  const ratios: number[] = [];
-  for (const ours of results.filter((r) => r.daemon === 'rookery')) {
-    const theirs = results.find((r) => r.daemon === peer && r.seed === ours.seed);
-    const [a, b] = [ours.figures[figure], theirs?.figures[figure]];
-    if (a !== undefined && b !== undefined && b > 0) ratios.push(a / b);
-  }
-  const spread = spreadOf(ratios);
-  if (!spread) return undefined;
-  const label = COLUMNS.find(([name]) => name === figure)?.[1] ?? figure;
-  const text = (value: number): string => value.toFixed(2);
-  return (
-    `- ${label}: ${text(spread.median)} x ${peer} [${text(spread.min)}-${text(spread.max)}], ` +
-    `target ${ratio}: ${spread.median <= ratio ? 'met' : 'NOT met'}`
-  );
+/** How a target was met in the runs of a scenario. */
+export interface Outcome {
+  readonly scenario: Scenario;
+  readonly label: string;
+  /** Absent: the figure itself is limited, not its ratio. */
+  readonly peer: string | undefined;
+  readonly spread: Spread;
+  readonly goal: number;
+  readonly met: boolean;
+}
+
+/** Outcomes of the targets for which there are figures. */
+export function outcomesOf(scenario: Scenario, results: readonly RunResult[]): Outcome[] {
+  const runs = results.filter((r) => r.scenario === scenario.name && r.problems.length === 0);
+  const ours = runs.filter((r) => r.daemon === 'rookery');
+  return scenario.targets.flatMap((target) => {
+    const { figure } = target;
+    const peer = 'peer' in target ? target.peer : undefined;
+    const values = ours.map(({ figures, seed }) => {
+      if (peer === undefined) return figures[figure];
+      const theirs = runs.find((r) => r.daemon === peer && r.seed === seed);
+      return ratioOf(figures[figure], theirs?.figures[figure]);
+    });
+    const spread = spreadOf(values.filter((value) => value !== undefined));
+    if (!spread) return [];
+    const goal = 'peer' in target ? target.ratio : target.limit;
+    return [{ scenario, label: labelOf(figure), peer, spread, goal, met: spread.median <= goal }];
+  });
+}
+
+function ratioOf(a: number | undefined, b: number | undefined): number | undefined {
+  return a !== undefined && b !== undefined && b > 0 ? a / b : undefined;
+}
+
+/** What a figure is called; columns that share a word are told apart by the one before. */
+function labelOf(figure: string): string {
+  return LABELS[figure] ?? COLUMNS.find(([name]) => name === figure)?.[1] ?? figure;
+}
+
+export function renderSpread({ min, median, max }: Spread): string {
+  const text = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(0));
+  return min === max ? text(median) : `${text(median)} [${text(min)}-${text(max)}]`;
 }
 
 function valuesOf(results: readonly RunResult[], figure: string): number[] {
@@ -130,4 +165,13 @@ export function describePeers(): string {
     }
   });
   return versions.join(', ');
+}
+
+/** One run on one line, for watching. */
+export function renderRun(result: RunResult): string {
+  const figures = Object.entries(result.figures).map(
+    ([name, value]) => `${name}=${Number.isInteger(value) ? value : value.toPrecision(3)}`,
+  );
+  const verdict = result.problems.length > 0 ? ` WRONG: ${result.problems.join('; ')}` : '';
+  return `${result.scenario} ${result.daemon} seed ${result.seed}: ${figures.join(' ')}${verdict}`;
 }

@@ -23,11 +23,10 @@ export interface Scenario {
   readonly targets: readonly Target[];
 }
 
-export interface Target {
-  readonly figure: string;
-  readonly peer: string;
-  readonly ratio: number;
-}
+/** A goal for a figure of ours: as a ratio to a peer's, or at most this much. */
+export type Target =
+  | { readonly figure: string; readonly peer: string; readonly ratio: number }
+  | { readonly figure: string; readonly limit: number };
 
 const base = { family: 'ipv4', generators: 1, receivers: 1, settleMs: 4000 } as const;
 
@@ -38,7 +37,10 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'start, and 1,000 prefixes',
     prefixes: 1000,
     settleMs: 300,
-    targets: [],
+    targets: [
+      { figure: 'startMs', limit: 200 },
+      { figure: 'idleRssMiB', limit: 60 },
+    ],
   },
   {
     ...base,
@@ -54,6 +56,9 @@ export const SCENARIOS: readonly Scenario[] = [
       { figure: 'withdrawSec', peer: 'bird', ratio: 0.6 },
       { figure: 'churnWithdrawP50Ms', peer: 'bird', ratio: 1.2 },
       { figure: 'churnAnnounceP50Ms', peer: 'bird', ratio: 1.2 },
+      { figure: 'churnWithdrawP99Ms', limit: 1 },
+      { figure: 'churnAnnounceP99Ms', limit: 1 },
+      { figure: 'churnMaxMs', limit: 10 },
     ],
   },
   {
@@ -132,6 +137,6 @@ export const SCENARIOS: readonly Scenario[] = [
     what: 'a receiver that joins when 50,000 prefixes are there',
     prefixes: 50_000,
     lateJoiner: true,
-    targets: [],
+    targets: [{ figure: 'lateUpdatesPerSet', limit: 1.1 }],
   },
 ];

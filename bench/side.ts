@@ -97,7 +97,8 @@ function prepare(next: SideSetup): object {
   if (setup.policyOn && setup.role === 'receiver') policy = createPolicy(routes);
   for (const { address, as } of setup.sessions) addSession(address, as);
   if (setup.role === 'receiver') {
-    return { wanted: replays[0]!.wanted, policyText: policy?.text };
+    const sets = routes.starts.length - 1;
+    return { wanted: replays[0]!.wanted, sets, policyText: policy?.text };
   }
   streams = setup.sessions.map(({ address }, peer) => {
     const [from, to] = groupsOf(peer);
