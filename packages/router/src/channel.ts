@@ -246,14 +246,6 @@ export class Channel {
       this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
   }
 
-  /** The protocol found the route unacceptable: counts it, and takes out what was there. */
-  rejectRoute(net: number, pathId = 0): void {
-    this.imported.updatesReceived++;
-    this.imported.updatesRejected++;
-    this.importTable?.rib.apply(net, this.source, pathId, 0, this.protocol.engine.nowMs);
-    this.#remove(net, pathId);
-  }
-
   /** Sends everything through the export policy again. */
   refeed(): void {
     if (!this.exporter?.running) return;

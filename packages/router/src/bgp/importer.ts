@@ -194,7 +194,8 @@ export class Importer {
     const nets = this.#netsFor(count);
     if (outcome <= 0) {
       prefixes.findBatch(batch, nets);
-      for (let i = 0; i < count; i++) if (nets[i]! >= 0) channel.rejectRoute(nets[i]!, pathIds[i]!);
+      // RFC 7606 §2: as if it had been withdrawn; BIRD counts it so.
+      channel.withdrawRoutes(nets, pathIds, count);
       return undefined;
     }
     prefixes.internBatch(batch, nets);
