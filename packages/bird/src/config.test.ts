@@ -581,3 +581,21 @@ protocol radv r {
   assert.equal(second!.options.prefixes.length, 2);
   assert.equal(second!.options.defaultLifetimeSec, 0);
 });
+
+test('bfd: echo packets are an option of ours, absent unless written', () => {
+  const config = configOf(`${device}
+protocol bfd b {
+  interface "eth0" { echo rx interval 50 ms; };
+  interface "eth1" { echo tx interval 70 ms; echo rx interval 50 ms; };
+  interface "eth2";
+}
+`);
+  assert.deepEqual(
+    protocol<BfdConfig>(config, 'b').interfaces.map(({ options }) => options.echo),
+    [
+      { rxIntervalUs: 50_000, txIntervalUs: 0 },
+      { rxIntervalUs: 50_000, txIntervalUs: 70_000 },
+      undefined,
+    ],
+  );
+});

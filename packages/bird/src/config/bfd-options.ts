@@ -1,5 +1,6 @@
 // Session options of BFD, the same in `protocol bfd` and in `protocol bgp { bfd { … } }`. Keys have no
-// times: one that is written is used and accepted.
+// times: one that is written is used and accepted. BIRD has no echo function (RFC 5880 §6.4); its two
+// options here are ours.
 
 import type { BfdAuthentication } from '@rookery/router';
 import { raise } from '../lexer.ts';
@@ -18,6 +19,8 @@ interface BfdBlock extends BfdOptionsDraft {
   keys?: Key[];
 }
 
+const NO_ECHO = { rxIntervalUs: 0, txIntervalUs: 0 };
+
 const SESSION_OPTIONS: OptionTable<BfdBlock> = {
   interval: (read, d) => void (d.minRxIntervalUs = d.minTxIntervalUs = interval(read)),
   'min rx interval': (read, d) => void (d.minRxIntervalUs = interval(read)),
@@ -25,6 +28,10 @@ const SESSION_OPTIONS: OptionTable<BfdBlock> = {
   'idle tx interval': (read, d) => void (d.idleTxIntervalUs = interval(read)),
   multiplier: (read, d) => void (d.multiplier = read.num(1, 255, 'Multiplier')),
   passive: (read, d) => void (d.passive = read.bool()),
+  'echo rx interval': (read, d) =>
+    void (d.echo = { ...NO_ECHO, ...d.echo, rxIntervalUs: interval(read) }),
+  'echo tx interval': (read, d) =>
+    void (d.echo = { ...NO_ECHO, ...d.echo, txIntervalUs: interval(read) }),
   'authentication none': (_read, d) => void (d.kind = 'none'),
   'authentication simple': (_read, d) => void (d.kind = 'simple'),
   'authentication keyed md5': (_read, d) => void (d.kind = 'keyedMd5'),

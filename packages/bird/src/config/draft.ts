@@ -101,6 +101,7 @@ export interface BfdOptionsDraft {
   idleTxIntervalUs?: number;
   multiplier?: number;
   passive?: boolean;
+  echo?: NonNullable<BfdInterfaceConfig['echo']>;
   authentication?: BfdAuthentication;
   graceful?: boolean;
 }
