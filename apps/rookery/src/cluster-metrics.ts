@@ -1,11 +1,13 @@
 // Metrics over HTTP under MetalLB's names, and the health paths of its pods. Only the process's own
 // figures; what the engine counts is read when somebody asks.
 
-import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { PoolUsage } from '@rookery/metallb';
 import type { ClusterLog } from './cluster-log.ts';
+
+/** Not imported: as an ES module it would load undici with it. */
+const http = process.getBuiltinModule('node:http');
 
 export interface CommonMetrics {
   readonly registry: Registry;
@@ -110,7 +112,7 @@ export function serveMetrics(
   log: ClusterLog,
 ): Server | undefined {
   if (options.port === 0) return undefined;
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0];
     if (path === '/metrics') {
       registry.metrics().then(

@@ -2,7 +2,7 @@
 // /v1/events the same as server-sent events, once per change and at most ten a second. Read-only;
 // what it contains is defined by packages/console.
 
-import http from 'node:http';
+import type * as Http from 'node:http';
 
 export interface ControlSource {
   /** The read model now, as plain data. */
@@ -12,11 +12,14 @@ export interface ControlSource {
 }
 
 export interface ControlServer {
-  readonly server: http.Server;
+  readonly server: Http.Server;
   /** Something may have changed. Cheap when nobody listens. */
   touch(): void;
   close(): void;
 }
+
+/** Not imported: as an ES module it would load undici with it. */
+const http = process.getBuiltinModule('node:http');
 
 const eventIntervalMs = 100;
 /** A comment line now and then, so that dead readers are noticed. */
@@ -24,7 +27,7 @@ const heartbeatMs = 15_000;
 
 /** Not listening yet. */
 export function createControlServer(source: ControlSource): ControlServer {
-  const readers = new Set<http.ServerResponse>();
+  const readers = new Set<Http.ServerResponse>();
   let timer: NodeJS.Timeout | undefined;
   let last = '';
   const publish = (): void => {
@@ -68,17 +71,17 @@ export function createControlServer(source: ControlSource): ControlServer {
   };
 }
 
-function sendEvent(reader: http.ServerResponse, text: string): void {
+function sendEvent(reader: Http.ServerResponse, text: string): void {
   // A reader that lags by a megabyte gets the next state instead of a queue of old ones.
   if (reader.writableLength < 1024 * 1024) reader.write(`event: state\ndata: ${text}\n\n`);
 }
 
-function answer(response: http.ServerResponse, body: unknown): void {
+function answer(response: Http.ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-function refuse(response: http.ServerResponse, status: number, error: string): void {
+function refuse(response: Http.ServerResponse, status: number, error: string): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify({ error })}\n`);
 }

@@ -14,6 +14,7 @@ import { controllerUsage, parseControllerOptions } from './cluster-options.ts';
 import type { ControllerCommand } from './cluster-options.ts';
 import { ClusterState } from './cluster-state.ts';
 import { ConfigurationStateWriter, PoolStatusWriter } from './cluster-status.ts';
+import { giveMemoryBackWhenQuiet } from './memory.ts';
 import { writeService } from './service-status.ts';
 
 /** Runs until SIGTERM or SIGINT. */
@@ -121,6 +122,7 @@ export async function runController(
     log,
   );
   cluster.start();
+  giveMemoryBackWhenQuiet();
   if (command.leaderElect) await lead(command, client, { log, signal, cluster, loop });
   else
     await new Promise<void>((resolve) =>

@@ -2,14 +2,11 @@
 // here is stopped here, whatever ends the daemon.
 
 import { unlinkSync, writeFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import {
   dropPrivileges,
   missingCapabilities,
   platformErrorFrom,
   resolveIdentity,
-  trimMemory,
 } from '@rookery/linux';
 import type { RouterView } from '@rookery/router';
 import { loadConfigFile } from './config-file.ts';
@@ -18,6 +15,7 @@ import type { Consoles } from './consoles.ts';
 import { createEngineHost } from './engine-host.ts';
 import type { EngineHost } from './engine-host.ts';
 import { Logging } from './logging.ts';
+import { giveMemoryBack } from './memory.ts';
 import { rehearse } from './rehearsal.ts';
 import { DaemonControl } from './router-control.ts';
 import type { GoodConfig } from './router-control.ts';
@@ -111,13 +109,6 @@ export async function startRouter(
       return process.exit(status);
     }),
   };
-}
-
-/** What the start and the rehearsal left behind. */
-function giveMemoryBack(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  trimMemory();
 }
 
 /** What the engine cannot know about itself. */

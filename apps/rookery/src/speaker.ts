@@ -14,6 +14,7 @@ import { parseSpeakerOptions, speakerUsage } from './cluster-options.ts';
 import type { SpeakerCommand } from './cluster-options.ts';
 import { ClusterState } from './cluster-state.ts';
 import { ConfigurationStateWriter } from './cluster-status.ts';
+import { giveMemoryBackWhenQuiet } from './memory.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
 import { startSpeakerEngine } from './speaker-engine.ts';
 import { speakerMetrics } from './speaker-metrics.ts';
@@ -156,6 +157,7 @@ export async function runSpeaker(
     log,
   );
   cluster.start();
+  giveMemoryBackWhenQuiet();
   const aborted = new Promise<void>((resolve) =>
     signal.addEventListener('abort', () => resolve(), { once: true }),
   );

@@ -1,0 +1,41 @@
+// Memory goes back to the system: what a start or a burst needed and a quiet daemon does not. V8
+// collects when it wants to allocate, so a daemon that is quiet would keep its garbage for ever.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { trimMemory } from '@rookery/linux';
+
+const LOOK_MS = 10_000;
+/** Less processor time than this in one look is quiet enough for a pause. */
+const QUIET_US = 1_000_000;
+/** Less than this since the last time left nothing behind. */
+const WORTH_US = 2_000_000;
+
+/** Collects, and drops pages that come back when they are used. Takes tens of milliseconds. */
+export function giveMemoryBack(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  trimMemory();
+}
+
+/** Gives memory back whenever work is followed by quiet, for the first time after the start. */
+export function giveMemoryBackWhenQuiet(): void {
+  let lastUs = processorUs();
+  let spentUs = WORTH_US;
+  const look = (): void => {
+    const nowUs = processorUs();
+    const usedUs = nowUs - lastUs;
+    spentUs += usedUs;
+    lastUs = nowUs;
+    if (usedUs > QUIET_US || spentUs < WORTH_US) return;
+    giveMemoryBack();
+    lastUs = processorUs();
+    spentUs = 0;
+  };
+  setInterval(look, LOOK_MS).unref();
+}
+
+function processorUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
