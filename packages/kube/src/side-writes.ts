@@ -7,7 +7,13 @@ const REST = 3;
 const MAX_REST_MS = 1000;
 
 export class SideWrites {
+  readonly #rest: number;
   #last: Promise<unknown> = Promise.resolve();
+
+  /** `rest`: as a multiple of the time that the write took. */
+  constructor(rest = REST) {
+    this.#rest = rest;
+  }
 
   /** Runs one write when its turn has come. */
   run<T>(write: () => Promise<T>): Promise<T> {
@@ -21,7 +27,9 @@ export class SideWrites {
       }
     });
     const rest = (): Promise<void> =>
-      new Promise((resolve) => setTimeout(resolve, Math.min(MAX_REST_MS, REST * tookMs)).unref());
+      new Promise((resolve) =>
+        setTimeout(resolve, Math.min(MAX_REST_MS, this.#rest * tookMs)).unref(),
+      );
     this.#last = turn.then(rest, rest);
     return turn;
   }
