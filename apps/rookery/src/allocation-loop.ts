@@ -217,6 +217,8 @@ export class AllocationLoop {
     if (next) next();
     else this.#writing--;
     const again = this.#dirty.delete(key);
+    // A service that has what it wants has nothing more to tell.
+    if (written && convergence.state === 'settled') this.#told.delete(key);
     if (!this.#active) return;
     if (!written) {
       const timer = setTimeout(() => {

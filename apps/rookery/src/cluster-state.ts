@@ -67,7 +67,7 @@ export class ClusterState {
   readonly #services = new Map<string, Service>();
   readonly #nodes = new Map<string, Node>();
   readonly #slices = new Map<string, EndpointSlice>();
-  readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
+  readonly #slicesByService = new Map<string, readonly EndpointSlice[]>();
   readonly #raw = new Map<RawKind, ResourceCache>();
   readonly #caches: ResourceCache[] = [];
   #contactLost = new Set<string>();
@@ -117,7 +117,7 @@ export class ClusterState {
   }
 
   slicesOf(service: string): readonly EndpointSlice[] {
-    return [...(this.#slicesByService.get(service)?.values() ?? [])];
+    return this.#slicesByService.get(service) ?? [];
   }
 
   /** Objects of one configuration kind as the server gave them. */
@@ -246,10 +246,9 @@ export class ClusterState {
       for (const slice of [before, after]) {
         if (!slice || slice.serviceName === '') continue;
         const service = `${slice.metadata.namespace}/${slice.serviceName}`;
-        const group = this.#slicesByService.get(service) ?? new Map<string, EndpointSlice>();
-        if (slice === after) group.set(change.key, slice);
-        else group.delete(change.key);
-        if (group.size === 0) this.#slicesByService.delete(service);
+        const others = this.slicesOf(service).filter((one) => one !== before && one !== after);
+        const group = slice === after ? [...others, slice] : others;
+        if (group.length === 0) this.#slicesByService.delete(service);
         else this.#slicesByService.set(service, group);
         services.add(service);
       }

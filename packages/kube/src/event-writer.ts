@@ -45,7 +45,8 @@ const EVENTS = { group: '', version: 'v1', plural: 'events' };
 /** As client-go: a burst of 25 per object, then one every five minutes. */
 const BURST = 25;
 const REFILL_MS = 300_000;
-const MAX_KNOWN = 4096;
+/** Of client-go's 4096 a quarter: half a kilobyte each in every node's speaker. */
+const MAX_KNOWN = 1024;
 const MAX_QUEUE = 1000;
 const ATTEMPTS = 4;
 

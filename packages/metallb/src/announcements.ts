@@ -78,7 +78,7 @@ export function announcementsFor(
 ): ServiceAnnouncement {
   const key = keyOf(service);
   const parsed = service.ingressIps.map(parseAddress);
-  const ips = parsed.filter((ip) => ip !== undefined);
+  const ips = parsed.filter((ip) => ip !== undefined).slice();
   const withheld = (reason: WithheldReason): ServiceAnnouncement => ({
     service: key,
     ips,
@@ -106,7 +106,8 @@ export function announcementsFor(
   if (reaching.length === 0) {
     return withheld({ kind: 'noPeers', advertisements: namesOf(selected.advertisements) });
   }
-  return { service: key, ips, announced: true, pool: pool.name, prefixes: reaching };
+  // Kept for every service: no list with room for more.
+  return { service: key, ips, announced: true, pool: pool.name, prefixes: reaching.slice() };
 }
 
 /** Peers whose nodeSelectors include this node, in order of name. */
@@ -239,7 +240,8 @@ function announcedPrefix(
     prefix: networkOf(ip, length),
     peers: peers
       .map((peer) => peer.name)
-      .filter((name) => advertisement.peers.length === 0 || advertisement.peers.includes(name)),
+      .filter((name) => advertisement.peers.length === 0 || advertisement.peers.includes(name))
+      .slice(),
     localPref: advertisement.localPref,
     communities: advertisement.communities,
     advertisement: advertisement.name,

@@ -94,7 +94,7 @@ export function readService(json: unknown): Result<Service, ShapeIssue> {
   return readShape(json, 'Service', (reader) => {
     const spec = reader.object('spec');
     const loadBalancer = reader.object('status')?.object('loadBalancer');
-    const clusterIps = (spec?.texts('clusterIPs') ?? []).filter((ip) => ip !== '');
+    const clusterIps = withoutEmpty(spec?.texts('clusterIPs') ?? []);
     const clusterIp = spec?.text('clusterIP') ?? '';
     const policy = spec?.text('ipFamilyPolicy');
     const lbClass = spec?.text('loadBalancerClass');
@@ -120,7 +120,7 @@ export function readService(json: unknown): Result<Service, ShapeIssue> {
       externalTrafficPolicy: spec?.text('externalTrafficPolicy') === 'Local' ? 'Local' : 'Cluster',
       loadBalancerIp: spec?.text('loadBalancerIP') ?? '',
       ...(lbClass === undefined ? {} : { loadBalancerClass: lbClass }),
-      ingressIps: ingress.map((entry) => entry.ip).filter((ip) => ip !== ''),
+      ingressIps: withoutEmpty(ingress.map((entry) => entry.ip)),
       ingressHasMore: ingress.some((entry) => entry.more || entry.ip === ''),
     };
   });
@@ -186,6 +186,11 @@ export function readMetadata(reader: ShapeReader): Metadata {
     labels: metadata?.textMap('labels') ?? {},
     annotations: metadata?.textMap('annotations') ?? {},
   };
+}
+
+/** The list itself where nothing is empty: a filtered copy has room for more than it holds. */
+function withoutEmpty(texts: readonly string[]): readonly string[] {
+  return texts.includes('') ? texts.filter((text) => text !== '') : texts;
 }
 
 function readEndpoint(reader: ShapeReader): Endpoint {

@@ -63,27 +63,31 @@ export class ShapeReader {
   }
 
   texts(key: string): readonly string[] {
-    return this.#items(key).flatMap((item, index) => {
-      if (typeof item === 'string') return [item];
-      this.#wrong(`${key}[${index}]`, 'a string', item);
-      return [];
-    });
+    const items = this.#items(key);
+    // As it was parsed: a copy would have room for more, thousands of times.
+    if (items.every(isText)) return items;
+    for (const [index, item] of items.entries()) {
+      if (!isText(item)) this.#wrong(`${key}[${index}]`, 'a string', item);
+    }
+    return items.filter(isText);
   }
 
   /** String values by string keys (labels, annotations, selectors). */
   textMap(key: string): Readonly<Record<string, string>> {
     const value = this.#read(key);
-    if (value === undefined) return {};
+    if (value === undefined) return NOTHING;
     if (!isRecord(value)) {
       this.#wrong(key, 'an object', value);
-      return {};
+      return NOTHING;
     }
-    const result: Record<string, string> = {};
-    for (const [name, entry] of Object.entries(value)) {
-      if (typeof entry === 'string') result[name] = entry;
-      else this.#wrong(`${key}[${JSON.stringify(name)}]`, 'a string', entry);
+    const entries = Object.entries(value);
+    for (const [name, entry] of entries) {
+      if (!isText(entry)) this.#wrong(`${key}[${JSON.stringify(name)}]`, 'a string', entry);
     }
-    return result;
+    const texts = entries.filter((entry): entry is [string, string] => isText(entry[1]));
+    return texts.length === entries.length
+      ? (value as Readonly<Record<string, string>>)
+      : Object.fromEntries(texts);
   }
 
   /** The nested object, or undefined when absent. */
@@ -107,10 +111,10 @@ export class ShapeReader {
 
   #items(key: string): readonly unknown[] {
     const value = this.#read(key);
-    if (value === undefined) return [];
+    if (value === undefined) return NONE;
     if (Array.isArray(value)) return value;
     this.#wrong(key, 'a list', value);
-    return [];
+    return NONE;
   }
 
   /** JSON null means absent, as everywhere in the Kubernetes API. */
@@ -158,3 +162,11 @@ function nameOfType(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+/** Of every absent map and list there is one. */
+const NOTHING: Readonly<Record<string, string>> = Object.freeze({});
+const NONE: readonly never[] = Object.freeze([]);

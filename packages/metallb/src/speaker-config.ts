@@ -261,7 +261,7 @@ export function originatorFor(node: Node, config: Config): Originator {
       : peers.map(([name], index) => `${name}: ${texts[index]}`).join(' | ');
     const set = made.get(text) ?? { text, apply: announcing(peers, alike) };
     made.set(text, set);
-    return { net: prefix, dest: 'blackhole', via: [], set };
+    return { net: prefix, dest: 'blackhole', via: NO_VIA, set };
   };
 }
 
@@ -353,6 +353,7 @@ function hashedRouterId(name: string): IpAddress {
 
 const NOTHING: Policy = { kind: 'none' };
 const ANNOUNCING: Readonly<Record<Family, string>> = { ipv4: 'services4', ipv6: 'services6' };
+const NO_VIA: StaticRoute['via'] = [];
 const CHANNEL_FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
 const DEVICE: DeviceConfig = {

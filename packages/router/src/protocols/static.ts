@@ -148,9 +148,9 @@ export class StaticProtocol extends Protocol {
       net,
       pathId: copy,
       attributes: 0,
-      viaActive: [],
+      viaActive: NONE,
       unwatch: undefined,
-      bfd: [],
+      bfd: NONE,
     };
     this.#entries.set(key, entry);
     this.#watch(entry);
@@ -171,6 +171,7 @@ export class StaticProtocol extends Protocol {
       const igp = this.#igpTable();
       entry.unwatch = igp.watchNexthop(route.recursive, refresh);
     }
+    if (route.via.length === 0) return;
     entry.bfd = route.via
       .filter((via) => via.bfd && via.gateway !== undefined)
       .map((via) => {
@@ -328,6 +329,9 @@ function withoutWeight(nexthop: Nexthop): Nexthop {
   const { weight: _weight, ...rest } = nexthop;
   return rest;
 }
+
+/** A route without next hops shares its lists with all others. */
+const NONE: readonly never[] = [];
 
 /** As many changes beyond the number of configured routes are kept apart. */
 const MAX_CHANGES = 1000;
