@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Fact, LogClass } from '@rookery/router';
 import { keyOf } from './bfd-messages.ts';
 import type { BfdOrder, BfdRequest, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts';
+import { workerEntry } from './worker-entry.ts';
 
 export interface BfdServiceDeps {
   readonly emit: (fact: Fact) => void;
@@ -50,7 +51,7 @@ export class BfdService {
 
   #start(): void {
     this.#restart = undefined;
-    const worker = new Worker(entryUrl(), {
+    const worker = new Worker(workerEntry(import.meta.url, 'bfd-worker'), {
       name: 'bfd',
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },
@@ -85,10 +86,4 @@ export class BfdService {
     }
     this.#restart = setTimeout(() => this.#start(), RESTART_MS);
   }
-}
-
-/** The thread's entry beside this module: TypeScript in a clone, a bundle of its own in dist. */
-function entryUrl(): URL {
-  const name = import.meta.url.endsWith('.ts') ? 'bfd-worker.ts' : 'bfd-worker.mjs';
-  return new URL(name, import.meta.url);
 }

@@ -27,7 +27,9 @@ import type { Monitor } from './netlink/monitor.ts';
 import { decodeNexthopObject, encodeNexthopDump, resolveNexthopObject } from './netlink/nexthop.ts';
 import { decodeRoute, encodeRouteDump } from './netlink/route.ts';
 import { RouteSocket } from './netlink/socket.ts';
-import type { Dump } from './netlink/socket.ts';
+import type { Dump, Failure } from './netlink/socket.ts';
+import { RouteThread } from './route-thread.ts';
+import type { RouteOrder } from './route-thread.ts';
 
 export type KernelOrder = Extract<
   Order,
@@ -55,6 +57,7 @@ interface Scan {
 export class Kernel {
   readonly #options: KernelOptions;
   readonly #socket: RouteSocket;
+  readonly #thread: RouteThread;
   readonly #watched = new Set<string>();
   #queue: KernelOrder[] = [];
   /** Orders before this index are done. */
@@ -63,11 +66,22 @@ export class Kernel {
   #scan: Scan | undefined;
   #sliceQueued = false;
   #closed = false;
+  #onIdle: () => void = () => {};
   #names: ReadonlyMap<number, string> = new Map();
 
   private constructor(options: KernelOptions, socket: RouteSocket) {
     this.#options = options;
     this.#socket = socket;
+    this.#thread = new RouteThread({
+      socket: { fd: socket.fd, port: socket.port },
+      done: (seq, failures) => this.#done(seq, failures),
+      idle: () => this.#resume(),
+      died: (unwritten) => {
+        for (const order of unwritten) this.#write(order);
+        this.#resume();
+      },
+      report: options.report,
+    });
   }
 
   static open(options: KernelOptions): Result<Kernel, PlatformError> {
@@ -88,9 +102,13 @@ export class Kernel {
   }
 
   /** Finishes what was ordered first. */
-  close(): void {
-    while (this.#scan || this.#head < this.#queue.length) this.#runSlice(false);
+  async close(): Promise<void> {
+    while (this.#scan || this.#thread.busy || this.#head < this.#queue.length) {
+      this.#runSlice(false);
+      if (this.#thread.busy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    }
     this.#closed = true;
+    this.#thread.close();
     this.#monitor?.close();
     this.#socket.close();
   }
@@ -105,6 +123,11 @@ export class Kernel {
     if (!this.#sliceQueued) this.#runSlice();
   }
 
+  #resume(): void {
+    this.#onIdle();
+    if (!this.#sliceQueued) this.#runSlice();
+  }
+
   #runSlice(resume = true): void {
     let budget = routesPerSlice;
     while (!this.#closed && budget > 0) {
@@ -113,7 +136,8 @@ export class Kernel {
         break;
       }
       const order = this.#queue[this.#head];
-      if (!order) return;
+      // A scan is to see what was ordered before it.
+      if (!order || (this.#thread.busy && isScan(order))) return;
       this.#head++;
       budget -= this.#perform(order);
     }
@@ -142,25 +166,26 @@ export class Kernel {
         this.#options.emit({ kind: 'nexthopsScanned', seq, ...all });
         return 0;
       }
-      case 'kernelRoutes': {
-        const { seq, batch } = order;
-        const failures = this.#socket.applyRoutes(batch);
-        this.#options.emit({ kind: 'kernelDone', seq, failures });
-        return batch.count;
-      }
-      case 'kernelNexthop': {
-        const { seq, change, object } = order;
-        const failures = this.#socket.applyNexthop(change, object);
-        this.#options.emit({ kind: 'kernelDone', seq, failures });
-        return 1;
-      }
+      case 'kernelRoutes':
+      case 'kernelNexthop':
+        if (this.#thread.take(order)) return 0;
+        this.#write(order);
+        return order.kind === 'kernelRoutes' ? order.batch.count : 1;
     }
+  }
+
+  #write(order: RouteOrder): void {
+    this.#done(order.seq, this.#socket.apply(order));
+  }
+
+  #done(seq: number, failures: readonly Failure[]): void {
+    this.#options.emit({ kind: 'kernelDone', seq, failures });
   }
 
   #scanInterfaces(because: 'scan' | 'event'): void {
     if (this.#closed) return;
-    // A route dump in progress owns the socket; the scan then uses one of its own.
-    const own = this.#scan ? RouteSocket.open() : undefined;
+    // Whoever dumps or writes routes owns the socket; the scan then uses one of its own.
+    const own = this.#scan || this.#thread.busy ? RouteSocket.open() : undefined;
     if (own && !own.ok) {
       this.#options.report('error', `KIF: ${own.error.message}`);
       return;
@@ -264,6 +289,10 @@ export class Kernel {
     if (!this.#watched.has(`${route.family} ${route.table}`)) return;
     this.#options.emit({ kind: 'kernelRouteChanged', change, route: this.#named(route) });
   }
+}
+
+function isScan(order: KernelOrder): boolean {
+  return order.kind === 'scanKernel' || order.kind === 'scanNexthops';
 }
 
 function withObject(

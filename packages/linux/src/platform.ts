@@ -76,9 +76,8 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
       if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
     },
     close: async () => {
-      kernel.value.close();
       discovery.close();
-      await Promise.all([bfd.close(), tcp.close()]);
+      await Promise.all([kernel.value.close(), bfd.close(), tcp.close()]);
     },
   });
 }

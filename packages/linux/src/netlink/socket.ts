@@ -6,7 +6,7 @@
 import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import { KERNEL_CHANGE } from '@rookery/router';
-import type { KernelNexthopObject, KernelRouteBatch, PlatformError } from '@rookery/router';
+import type { KernelNexthopObject, KernelRouteBatch, Order, PlatformError } from '@rookery/router';
 import * as c from '../constants.ts';
 import { encodeNetlinkAddress } from '../sockaddr.ts';
 import * as sys from '../sys.ts';
@@ -50,7 +50,8 @@ export class RouteSocket {
   readonly #buffer = new Uint8Array(65536);
   #seq = 1;
 
-  private constructor(fd: number, port: number) {
+  /** A socket that is open already; only one of those that share it may use it at a time. */
+  constructor(fd: number, port: number) {
     this.fd = fd;
     this.port = port;
   }
@@ -124,7 +125,13 @@ export class RouteSocket {
     return undefined;
   }
 
-  /** Makes the changes of a batch in order; returns those that failed. */
+  /** Makes the changes of an order; returns those that failed. */
+  apply(order: Extract<Order, { kind: 'kernelRoutes' | 'kernelNexthop' }>): Failure[] {
+    return order.kind === 'kernelRoutes'
+      ? this.applyRoutes(order.batch)
+      : this.applyNexthop(order.change, order.object);
+  }
+
   applyRoutes(batch: KernelRouteBatch): Failure[] {
     const failures: Failure[] = [];
     for (let from = 0; from < batch.count; from += batchMessages) {

@@ -35,7 +35,7 @@ import { traceFlags } from '../trace.ts';
 import type { KernelSyncView, ProtocolView } from '../view.ts';
 
 /** Changes under way. */
-const MAX_PENDING = 8192;
+const MAX_PENDING = 16_384;
 /** More routes than this that refer to one object are removed with it, not one by one. */
 const BULK_ROUTES = 1000;
 /** After next hops vanished, routes that still want them are looked for this late, or later. */
