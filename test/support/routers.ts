@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { until, when } from '@rookery/lab';
+import { type Host, until, when } from '@rookery/lab';
 
 export type RouterKind = 'rookery' | 'bird';
 
@@ -26,13 +26,15 @@ export class Routers {
   readonly #directory = mkdtempSync(join(tmpdir(), 'rookery-routers-'));
   readonly #children = new Map<string, ChildProcess>();
 
-  /** Starts a daemon and waits until it answers. */
-  async start(name: string, kind: RouterKind, conf: string, ...options: string[]): Promise<void> {
+  /** Starts a daemon, on this machine or on a host of the lab, and waits until it answers. */
+  async start(name: string, kind: RouterKind, conf: string, host?: Host): Promise<void> {
     writeFileSync(this.#path(name, 'conf'), conf);
     const files = ['-c', this.#path(name, 'conf'), '-s', this.#path(name, 'ctl'), '-P'];
     const command = kind === 'bird' ? [BIRD] : [process.execPath, MAIN, 'router'];
-    const args = [...command.slice(1), '-f', ...files, this.#path(name, 'pid'), ...options];
-    const child = spawn(command[0]!, args, { stdio: 'inherit' });
+    const argv = [...command, '-f', ...files, this.#path(name, 'pid')];
+    const child = host
+      ? host.spawn(argv, { stdio: 'inherit' })
+      : spawn(argv[0]!, argv.slice(1), { stdio: 'inherit' });
     this.#children.set(name, child);
     await until(`${name} to answer`, 20_000, async () =>
       when((await this.ask(name, 'show status')).includes('Router ID')),

@@ -93,6 +93,7 @@ test('stage 1: minimal, two kernel protocols that export nothing', () => {
     persist: false,
     scanTimeSec: 60,
     learn: 'off',
+    linkBandwidthWeights: false,
     kernelTable: 254,
     metric: 32,
     gracefulRestart: false,

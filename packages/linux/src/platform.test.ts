@@ -532,6 +532,19 @@ function defineTcpTests(world: World): void {
     world.execute({ kind: 'tcpCloseListener', listener });
   });
 
+  test('free bind listens on an address that is not there yet', async () => {
+    const address = '198.51.100.77';
+    const refused = world.id();
+    const order = { kind: 'tcpListen', family: 'ipv4', address, port: 1796 } as const;
+    world.execute({ ...order, listener: refused, options: {} });
+    const failed = await world.next('tcpListenFailed', (f) => f.listener === refused);
+    assert.equal(failed.error.code, 'EADDRNOTAVAIL');
+    const listener = world.id();
+    world.execute({ ...order, listener, options: { freeBind: true } });
+    await world.next('tcpListening', (f) => f.listener === listener);
+    world.execute({ kind: 'tcpCloseListener', listener });
+  });
+
   test('binding to an interface that is not there says so', async () => {
     const error = await failToConnect(world, '127.0.0.1', 1795, { vrf: 'no-such-vrf' });
     assert.deepEqual(

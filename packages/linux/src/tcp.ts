@@ -290,12 +290,13 @@ export class Tcp {
     const opened = openStream(order.family);
     if (!opened.ok) return fail(sys.platformError('socket', opened.errno));
     const fd = opened.value;
-    const { vrf, ...options } = order.options;
+    const { vrf, freeBind, ...options } = order.options;
     let failure = applySegmentOptions(fd, order.family, {
       ...options,
       ...(vrf === undefined ? {} : { device: vrf }),
     });
     sys.setOption(fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1);
+    if (freeBind) sys.setOption(fd, c.IPPROTO_IP, c.IP_FREEBIND, 1);
     if (order.family === 'ipv6') sys.setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 1);
     const address = order.address ?? (order.family === 'ipv6' ? '::' : '0.0.0.0');
     const bound = sys.bindSocket(fd, encodeSocketAddress(address, order.port));

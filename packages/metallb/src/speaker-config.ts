@@ -139,6 +139,7 @@ function bgpFor(peer: Peer, config: Config): BgpConfig {
     // FRR: TTL 1 and a connected neighbor for eBGP, TTL 255 for iBGP and ebgp-multihop.
     ...(address !== undefined && (internal || peer.ebgpMultihop) ? { multihop: 255 } : {}),
     strictBind: false,
+    freeBind: false,
     passive: false,
     dynamicName: '',
     dynamicNameDigits: 0,
@@ -148,6 +149,7 @@ function bgpFor(peer: Peer, config: Config): BgpConfig {
     holdTimeSec: timers.holdTimeSec,
     startupHoldTimeSec: timers.holdTimeSec === 0 ? 240 : Math.max(timers.holdTimeSec, 30),
     keepaliveTimeSec: timers.keepaliveTimeSec,
+    minKeepaliveTimeSec: 0,
     minHoldTimeSec: 0,
     // Nobody dials us, so there is no collision to wait for; but a router that does not know this
     // node yet is not to be flooded.
@@ -208,7 +210,9 @@ function bgpChannel(family: Family, peer: Peer): BgpChannelConfig {
     gateway: 'direct',
     // Without addresses there is no other next hop than a link-local one.
     extendedNextHop: peer.dualStack || peer.address === undefined,
+    requireExtendedNextHop: false,
     addPaths: 'off',
+    requireAddPaths: false,
     importTable: false,
     exportTable: false,
     secondary: false,

@@ -29,6 +29,14 @@ export function explainBest(table: Table, net: number): BestExplanation | undefi
   return { path: best, reason: comparePaths(table, best, runnerUp).reason, runnerUp };
 }
 
+/** The paths of a net that import accepted, the best one first. */
+export function rankedPaths(table: Table, net: number): number[] {
+  const best = table.bestPath(net);
+  const others = table.pathsOf(net).filter((path) => path !== best && !table.isFiltered(path));
+  others.sort((a, b) => (comparePaths(table, a, b).better === a ? -1 : 1));
+  return best === 0 ? others : [best, ...others];
+}
+
 /**
  * The best path and those equal to it up to and including the IGP metric, all unicast and resolved,
  * ordered by next hop; at most `limit`. Empty when the net has no best path.

@@ -372,6 +372,7 @@ export interface BgpConfig extends ProtocolCommon {
   /** `undefined` for a direct session. */
   readonly multihop?: number;
   readonly strictBind: boolean;
+  readonly freeBind: boolean;
   readonly passive: boolean;
   readonly dynamicName: string;
   readonly dynamicNameDigits: number;
@@ -387,6 +388,7 @@ export interface BgpConfig extends ProtocolCommon {
   /** `undefined`: a third of the negotiated hold time. */
   readonly keepaliveTimeSec?: number;
   readonly minHoldTimeSec: number;
+  readonly minKeepaliveTimeSec: number;
   readonly sendHoldTimeSec?: number;
   readonly connectDelayTimeSec: number;
   readonly connectRetryTimeSec: number;
@@ -455,7 +457,9 @@ export interface BgpChannelConfig extends ChannelConfig {
   readonly gateway: 'direct' | 'recursive';
   readonly igpTable?: string;
   readonly extendedNextHop: boolean;
+  readonly requireExtendedNextHop: boolean;
   readonly addPaths: 'off' | 'rx' | 'tx' | 'on';
+  readonly requireAddPaths: boolean;
   readonly importTable: boolean;
   readonly exportTable: boolean;
   readonly secondary: boolean;

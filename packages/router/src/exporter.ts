@@ -2,7 +2,7 @@
 // changes, runs the export policy and hands each outcome to a sink. The sink knows what it has and
 // sees only the present state of a prefix, never a history, so falling behind costs nothing but time.
 
-import { AttributeMemo, multipathSet } from '@rookery/rib';
+import { AttributeMemo, multipathSet, rankedPaths } from '@rookery/rib';
 import type { ChangeCursor, ChangeLog, Feed, Nexthop, Policy } from '@rookery/rib';
 import type { LimitConfig } from './config.ts';
 import { bandwidthShares } from './bandwidth.ts';
@@ -47,6 +47,8 @@ export interface ExporterOptions {
   readonly merge?: number | undefined;
   /** Their shares follow the link bandwidth that they tell. */
   readonly weighsBandwidth?: boolean | undefined;
+  /** Where the best route is refused, the next one that is accepted goes instead. */
+  readonly secondary?: boolean;
   /** Given instead of the best route: every path that the policy accepts. */
   readonly pathSink?: PathSink | undefined;
   /** Refuses before the policy is asked; BGP's rules of what may be told to whom. */
@@ -219,9 +221,13 @@ export class Exporter implements Task {
 
   /** Exports the first `count` nets of the batch. */
   #exportBatch(count: number): void {
-    const { merge, pathSink } = this.#options;
+    const { merge, pathSink, secondary } = this.#options;
     const { rib, attributes: store } = this.table;
     const batch = this.#batch;
+    if (secondary) {
+      for (let i = 0; i < count; i++) this.#exportFirstAccepted(batch[i]!);
+      return;
+    }
     if (pathSink) {
       for (let i = 0; i < count; i++) this.#exportPaths(batch[i]!, pathSink);
       return;
@@ -298,6 +304,21 @@ export class Exporter implements Task {
     } else this.counters.updatesRejected++;
     if (this.traced) this.#options.trace?.(event, net, before, source);
     return 0;
+  }
+
+  #exportFirstAccepted(net: number): void {
+    const { rib, attributes: store } = this.table;
+    let outcome = 0;
+    let source = 0;
+    for (const path of rankedPaths(rib, net)) {
+      source = rib.sourceOf(path);
+      this.counters.updatesReceived++;
+      this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + 1;
+      outcome = this.#judge(net, path, rib.attributesOf(path), source);
+      if (outcome !== 0) break;
+    }
+    this.#deliver(net, outcome, outcome === 0 ? 0 : source);
+    if (outcome !== 0 && this.#owned) store.release(outcome);
   }
 
   #exportPaths(net: number, sink: PathSink): void {
@@ -427,8 +448,8 @@ export class Exporter implements Task {
 
   #followed(): ChangeLog {
     const { rib } = this.table;
-    const { merge, pathSink } = this.#options;
-    return merge === undefined && !pathSink ? rib.bestChanges : rib.anyChanges;
+    const { merge, pathSink, secondary } = this.#options;
+    return merge === undefined && !pathSink && !secondary ? rib.bestChanges : rib.anyChanges;
   }
 
   #protocolOf(source: number): string {

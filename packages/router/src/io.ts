@@ -344,6 +344,8 @@ export interface TcpOptions {
 }
 
 export interface ListenOptions {
+  /** The address need not be there yet. */
+  readonly freeBind?: boolean;
   readonly ttl?: number;
   readonly minTtl?: number;
   readonly vrf?: string;

@@ -16,6 +16,7 @@ export interface ListenNeed {
   /** Only with `strict bind`. */
   readonly address?: IpAddress;
   readonly vrf?: string;
+  readonly freeBind?: boolean;
 }
 
 export interface ListenClient {
@@ -82,6 +83,7 @@ export class Listeners {
           tos: BGP_TOS,
           ttl: FULL_TTL,
           ...(need.vrf === undefined ? {} : { vrf: need.vrf }),
+          ...(need.freeBind ? { freeBind: true } : {}),
         },
       });
       for (const other of clients) this.#setKey(socket, other);
@@ -152,5 +154,6 @@ export class Listeners {
 }
 
 function keyOf(need: ListenNeed): string {
-  return `${need.family} ${need.address ?? '*'} ${need.port} ${need.vrf ?? ''}`;
+  const free = need.freeBind ? 'free' : '';
+  return `${need.family} ${need.address ?? '*'} ${need.port} ${free} ${need.vrf ?? ''}`;
 }

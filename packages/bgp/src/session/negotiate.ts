@@ -85,7 +85,9 @@ export function negotiate(
     return refuse(OPEN_ERROR.badIdentifier, addressOctets(remote.id));
   }
   const holdTimeSec = Math.min(config.holdTimeSec, remote.holdTimeSec);
-  if (holdTimeSec < config.minHoldTimeSec) {
+  const keepaliveTimeSec = keepaliveTime(config, holdTimeSec);
+  const tooOften = holdTimeSec > 0 && keepaliveTimeSec < config.minKeepaliveTimeSec;
+  if (holdTimeSec < config.minHoldTimeSec || tooOften) {
     return refuse(OPEN_ERROR.unacceptableHoldTime, twoOctets(remote.holdTimeSec));
   }
   const families = negotiateFamilies(config, local.capabilities, remote.capabilities);
@@ -108,7 +110,7 @@ export function negotiate(
     enhancedRouteRefresh: both('enhancedRouteRefresh'),
     families: families.value,
     holdTimeSec,
-    keepaliveTimeSec: keepaliveTime(config, holdTimeSec),
+    keepaliveTimeSec,
     sendHoldTimeSec: config.sendHoldTimeSec ?? holdTimeSec * 2,
     gracefulRestart,
     gracefulNotification:
@@ -268,9 +270,21 @@ function missingRequirement(
   config: SessionConfig,
   remote: CapabilitySet,
 ): Notification | undefined {
-  const missing = config.requireCapabilities.filter((name) => !REQUIREMENTS[name].has(remote));
+  const missing = config.requireCapabilities
+    .filter((name) => !REQUIREMENTS[name].has(remote))
+    .map((name) => REQUIREMENTS[name].code);
+  for (const { family, channel } of sessionChannels(config)) {
+    if (channel.requireExtendedNextHop && !remote.extendedNextHop.includes(family)) {
+      missing.push(CAPABILITY.extendedNextHop);
+    }
+    const paths = remote.addPath.find((entry) => entry.family === family);
+    const { addPaths } = channel;
+    const lacksRx = (addPaths === 'rx' || addPaths === 'on') && !paths?.tx;
+    const lacksTx = (addPaths === 'tx' || addPaths === 'on') && !paths?.rx;
+    if (channel.requireAddPaths && (lacksRx || lacksTx)) missing.push(CAPABILITY.addPath);
+  }
   if (missing.length === 0) return undefined;
-  const data = Uint8Array.from(missing.flatMap((name) => [REQUIREMENTS[name].code, 0]));
+  const data = Uint8Array.from(missing.flatMap((code) => [code, 0]));
   return { code: ERROR.open, subcode: OPEN_ERROR.unsupportedCapability, data };
 }
 

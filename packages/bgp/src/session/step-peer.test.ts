@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatHex } from '@rookery/net';
 import { NO_CAPABILITIES } from '../wire/capabilities.ts';
+import type { CapabilitySet } from '../wire/capability-set.ts';
 import { NO_DATA } from '../wire/fault.ts';
 import { encodeKeepalive } from '../wire/frame-message.ts';
 import { encodeNotification } from '../wire/notification.ts';
@@ -11,6 +12,7 @@ import {
   CAPABILITIES,
   ENDPOINTS,
   Lone,
+  channelFor,
   configFor,
   establish,
   identityFor,
@@ -207,4 +209,21 @@ test('an option that our kernel refuses is one error and a wait, not an attempt 
   assert.deepEqual(logsOf(errors), ['Cannot prepare a connection: TCP-AO: this kernel has none']);
   assert.equal(lone.state.phase, 'delayed');
   assert.ok(!kindsOf(lone.wait(59)).includes('connect'));
+});
+
+test('what a channel requires of the peer, and keepalives that would be too frequent', () => {
+  const channel = channelFor('ipv4');
+  const refusalOf = (config: Partial<SessionConfig>, capabilities: Partial<CapabilitySet> = {}) =>
+    refusal(config, openWith({ capabilities: { ...CAPABILITIES, ...capabilities } }));
+  const paths = { channels: [{ ...channel, addPaths: 'tx' as const, requireAddPaths: true }] };
+  assert.match(refusalOf(paths) ?? '', /^2\/7 4500/);
+  const tx = { addPath: [{ family: 'ipv4' as const, rx: false, tx: true }] };
+  assert.match(refusalOf(paths, tx) ?? '', /^2\/7 4500/, 'the other direction is no help');
+  const rx = { addPath: [{ family: 'ipv4' as const, rx: true, tx: false }] };
+  assert.equal(refusalOf(paths, rx), undefined);
+  const hop = { channels: [{ ...channel, extendedNextHop: true, requireExtendedNextHop: true }] };
+  assert.match(refusalOf(hop) ?? '', /^2\/7 0500/);
+  assert.equal(refusalOf(hop, { extendedNextHop: ['ipv4'] }), undefined);
+  assert.match(refusalOf({ minKeepaliveTimeSec: 61 }) ?? '', /^2\/6/);
+  assert.equal(refusalOf({ minKeepaliveTimeSec: 60 }), undefined);
 });

@@ -28,6 +28,7 @@ export function configFor(overrides: Partial<SessionConfig> = {}): SessionConfig
     holdTimeSec: 240,
     startupHoldTimeSec: 240,
     minHoldTimeSec: 0,
+    minKeepaliveTimeSec: 0,
     connectDelayTimeSec: 5,
     connectRetryTimeSec: 120,
     errorWaitTimeMinSec: 60,
@@ -59,7 +60,9 @@ export function channelFor(netType: string): SessionConfig['channels'][number] {
     netType,
     mandatory: false,
     extendedNextHop: false,
+    requireExtendedNextHop: false,
     addPaths: 'off',
+    requireAddPaths: false,
     gracefulRestart: true,
     longLivedGracefulRestart: true,
   };

@@ -25,7 +25,9 @@ export interface SessionChannelConfig {
   readonly netType: string;
   readonly mandatory: boolean;
   readonly extendedNextHop: boolean;
+  readonly requireExtendedNextHop: boolean;
   readonly addPaths: 'off' | 'rx' | 'tx' | 'on';
+  readonly requireAddPaths: boolean;
   readonly gracefulRestart: boolean;
   readonly longLivedGracefulRestart: boolean;
   /** Instead of the session's. */
@@ -49,6 +51,8 @@ export interface SessionConfig {
   readonly startupHoldTimeSec: number;
   readonly keepaliveTimeSec?: number;
   readonly minHoldTimeSec: number;
+  /** A hold time that leads to more frequent keepalives is refused. */
+  readonly minKeepaliveTimeSec: number;
   readonly sendHoldTimeSec?: number;
   readonly connectDelayTimeSec: number;
   readonly connectRetryTimeSec: number;

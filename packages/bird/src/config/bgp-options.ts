@@ -44,7 +44,7 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
   },
   'source address': (read, d) => void (d.localAddress = read.ip()),
   'strict bind': (read, d) => void (d.strictBind = read.bool()),
-  'free bind': (read) => void read.bool(),
+  'free bind': (read, d) => void (d.freeBind = read.bool()),
   passive: (read, d) => void (d.passive = read.bool()),
   'dynamic name': (read, d) => void (d.dynamicName = read.text()),
   'dynamic name digits': (read, d) => void (d.dynamicNameDigits = read.num(0, 10, 'Digits')),
@@ -66,7 +66,9 @@ export const BGP_OPTIONS: OptionTable<BgpDraft> = {
     if (value < 1 || value > 65535) raise(at, 'range', 'Keepalive time must be in range 1-65535');
     d.keepaliveTimeSec = value;
   },
-  'min keepalive time': (read) => void read.num(0, 65535, 'Min keepalive time'),
+  'min keepalive time': (read, d) => {
+    d.minKeepaliveTimeSec = read.num(0, 65535, 'Min keepalive time');
+  },
   'send hold time': (read, d) => void (d.sendHoldTimeSec = read.num()),
   'connect delay time': (read, d) => void (d.connectDelayTimeSec = read.num()),
   'start delay time': (read, d, at) => {

@@ -140,15 +140,13 @@ const BGP_CHANNEL: OptionTable<ChannelDraft> = {
     d.igpTable = name;
   },
   'extended next hop': (read, d) => void (d.extendedNextHop = read.bool()),
-  'require extended next hop': (read, d) => {
-    if (read.bool()) d.extendedNextHop = true;
-  },
+  'require extended next hop': (read, d) => void (d.requireExtendedNextHop = read.bool()),
   'add paths': (read, d) => {
     if (read.c.acceptWord('rx')) d.addPaths = 'rx';
     else if (read.c.acceptWord('tx')) d.addPaths = 'tx';
     else d.addPaths = read.bool() ? 'on' : 'off';
   },
-  'require add paths': (read) => void read.bool(),
+  'require add paths': (read, d) => void (d.requireAddPaths = read.bool()),
   'import table': (read, d) => void (d.importTable = read.bool()),
   'export table': (read, d) => void (d.exportTable = read.bool()),
   secondary: (read, d) => void (d.secondary = read.bool()),

@@ -217,8 +217,9 @@ export class BgpGroup implements ExportSink, PathSink {
       context: { ...policyContextFor(first.protocol, channel.table), notesStated: true },
       sink: this,
       pathSink: needs.addPath ? this : undefined,
+      secondary: needs.config.secondary,
       refuses: (attributes, source) =>
-        this.#isOwnOfLimited(source) || this.#refuses(attributes, source),
+        this.#isOwnOfLone(source) || this.#refuses(attributes, source),
       onLimit: (limit) => first.channel.exportLimitReached(limit),
       // Where the peer's words follow from the attributes alone, they are found while encoding.
       ...(rulesNeedSource(needs)
@@ -467,16 +468,16 @@ export class BgpGroup implements ExportSink, PathSink {
     return this.#owner.reflectorClients.has(source) ? SOURCE_CLASS.client : SOURCE_CLASS.internal;
   }
 
-  /** A peer with a limit is alone in its group, and its own routes do not count. */
-  #isOwnOfLimited(source: number): boolean {
-    if (!this.#needs.config.exportLimit) return false;
+  /** The routes of a peer that is alone in its group: they do not count, or stand in the way. */
+  #isOwnOfLone(source: number): boolean {
+    if (!isLone(this.#needs)) return false;
     for (const { client } of this.memberships) if (client.channel.source === source) return true;
     return false;
   }
 
   /** Reflected routes carry their originator, so they are decided per source. */
   #memoClass(source: number): number {
-    if (this.#isOwnOfLimited(source)) return 4 + source;
+    if (this.#isOwnOfLone(source)) return 4 + source;
     const from = this.#classOf(source);
     const reflected = from === SOURCE_CLASS.internal || from === SOURCE_CLASS.client;
     return reflected && this.#rules.peerType === 'internal' ? 4 + source : from;
@@ -506,16 +507,24 @@ function rulesNeedSource({ rules, config }: GroupNeeds): boolean {
   );
 }
 
+/**
+ * An export limit is counted per peer, and which route is the next best depends on which ones are
+ * the peer's own: such a peer is a group of its own.
+ */
+function isLone({ config }: GroupNeeds): boolean {
+  return config.exportLimit !== undefined || config.secondary;
+}
+
 function keyOf(channel: Channel, needs: GroupNeeds): string {
   const { rules, config } = needs;
   const policy = config.exportPolicy;
   const words: (string | number | boolean | undefined)[] = [
     channel.table.name,
     policy.kind === 'filter' ? `${policy.name} ${policy.text}` : policy.kind,
-    // An export limit is counted per peer, so such a peer is a group of its own.
-    ...(config.exportLimit
-      ? [channel.protocol.name, config.exportLimit.count, config.exportLimit.action]
-      : []),
+    isLone(needs) ? channel.protocol.name : '',
+    config.secondary,
+    config.exportLimit?.count,
+    config.exportLimit?.action,
     needs.as4,
     needs.maxMessageBytes,
     needs.extendedNextHop,

@@ -33,6 +33,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   interface: 'session',
   multihop: 'session',
   strictBind: 'session',
+  freeBind: 'session',
   passive: 'absorbed',
   dynamicName: 'session',
   dynamicNameDigits: 'session',
@@ -44,6 +45,7 @@ const EFFECTS: Readonly<Record<keyof BgpConfig, Effect>> = {
   startupHoldTimeSec: 'absorbed',
   keepaliveTimeSec: 'session',
   minHoldTimeSec: 'session',
+  minKeepaliveTimeSec: 'session',
   sendHoldTimeSec: 'session',
   connectDelayTimeSec: 'absorbed',
   connectRetryTimeSec: 'absorbed',
@@ -126,7 +128,9 @@ export function sameChannelSession(a: BgpChannelConfig, b: BgpChannelConfig): bo
     a.gateway === b.gateway &&
     a.igpTable === b.igpTable &&
     a.extendedNextHop === b.extendedNextHop &&
+    a.requireExtendedNextHop === b.requireExtendedNextHop &&
     a.addPaths === b.addPaths &&
+    a.requireAddPaths === b.requireAddPaths &&
     a.importTable === b.importTable &&
     a.secondary === b.secondary &&
     a.gracefulRestart === b.gracefulRestart &&

@@ -628,6 +628,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
           ? { address: config.localAddress }
           : {}),
         ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
+        ...(config.freeBind ? { freeBind: true } : {}),
       },
       this,
     );
