@@ -215,8 +215,9 @@ test('an export policy that changes is absorbed: only the difference is sent', (
 
 test('an import policy that changes is applied by route refresh', () => {
   const two = [...ONE, blackhole('192.168.2.2/32')];
-  const { lan, router } = pair({ node: nodeSide(two) });
+  const { lan, router, node } = pair({ node: nodeSide(two) });
   lan.until(() => router.fib.owned().length === 2, 20_000, 'routes');
+  const at = lan.clock.nowMs;
   router.configure(
     routerSide({
       channels: [bgpChannelConfig('ipv4', { importPolicy: only('192.168.2.2/32') })],
@@ -224,6 +225,10 @@ test('an import policy that changes is applied by route refresh', () => {
   );
   lan.until(() => router.fib.owned().length === 1, 100, 'filtered');
   assert.ok(has(router, '192.168.2.2/32'));
+  assert.deepEqual(
+    node.texts(at).filter((text) => text.startsWith('peer: Sending')),
+    ['BEGIN-OF-RR', 'UPDATE', 'END-OF-RR'].map((word) => `peer: Sending ${word}`),
+  );
   router.configure(routerSide());
   lan.until(() => router.fib.owned().length === 2, 100, 'accepted again');
   assert.equal(bgpOf(router, 'node1')!.connectionsEstablished, 1);

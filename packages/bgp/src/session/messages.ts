@@ -12,7 +12,7 @@ import {
   decodeNotification,
 } from '../wire/notification.ts';
 import { decodeOpen } from '../wire/open.ts';
-import { decodeRouteRefresh } from '../wire/route-refresh.ts';
+import { decodeRouteRefresh, REFRESH_NAMES } from '../wire/route-refresh.ts';
 import { dropConnection, resumeConnecting } from './connections.ts';
 import { receivedReason } from './down-reason.ts';
 import {
@@ -189,16 +189,15 @@ function onRouteRefresh(step: Step, role: ConnectionRole, received: Received): v
   const { afi, safi, family, kind } = refresh.value;
   // RFC 7313 §5: unknown subtypes, and begin and end without the capability, are ignored.
   if (!kind || (kind !== 'request' && !negotiated.enhancedRouteRefresh)) return;
-  const words = { request: 'ROUTE-REFRESH', begin: 'BEGIN-OF-RR', end: 'END-OF-RR' } as const;
   if (!family || !negotiated.families.some((agreed) => agreed.family === family)) {
     log(
       step,
       'warning',
-      `Got ${words[kind]} for AFI ${afi} SAFI ${safi}, which is not in use, ignored`,
+      `Got ${REFRESH_NAMES[kind]} for AFI ${afi} SAFI ${safi}, which is not in use, ignored`,
     );
     return;
   }
-  log(step, 'packets', `Got ${words[kind]}`);
+  log(step, 'packets', `Got ${REFRESH_NAMES[kind]}`);
   step.actions.push({ kind: 'refreshReceived', subtype: kind, family });
 }
 

@@ -11,6 +11,13 @@ import { frameMessage } from './frame-message.ts';
 
 export type RefreshKind = keyof typeof REFRESH;
 
+/** As BIRD calls them. */
+export const REFRESH_NAMES: Readonly<Record<RefreshKind, string>> = {
+  request: 'ROUTE-REFRESH',
+  begin: 'BEGIN-OF-RR',
+  end: 'END-OF-RR',
+};
+
 export interface DecodedRouteRefresh {
   readonly afi: number;
   readonly safi: number;
@@ -40,6 +47,14 @@ export function decodeRouteRefresh(
   const family = familyOfAfiSafi(afi, safi);
   const kind = (Object.keys(REFRESH) as RefreshKind[]).find((name) => REFRESH[name] === subtype);
   return ok({ afi, safi, ...(family && { family }), ...(kind && { kind }) });
+}
+
+/** Whether a whole message is a ROUTE-REFRESH of this kind. */
+export function isRefresh(message: Uint8Array, kind: RefreshKind): boolean {
+  return (
+    message[HEADER_LENGTH - 1] === MESSAGE.routeRefresh &&
+    message[HEADER_LENGTH + 2] === REFRESH[kind]
+  );
 }
 
 export function encodeRouteRefresh(family: Family, kind: RefreshKind): Uint8Array {

@@ -11,6 +11,8 @@ import {
   countSent,
   createPeer,
   encodeRouteRefresh,
+  isRefresh,
+  REFRESH_NAMES,
   negotiatedOf,
   hearUpdate,
   peerDeadline,
@@ -18,6 +20,7 @@ import {
   stepPeer,
 } from '@rookery/bgp';
 import type {
+  RefreshKind,
   ConnectionRole,
   DownReason,
   Endpoints,
@@ -230,7 +233,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       return true;
     }
     if (!negotiated.routeRefresh) return false;
-    this.trace('packets', 'Sending ROUTE-REFRESH');
+    this.trace('packets', `Sending ${REFRESH_NAMES.request}`);
     // Without demarcation nobody tells which old routes the peer left out; those stay, as in BIRD.
     this.#send(this.peer.established!, encodeRouteRefresh(family.family, 'request'));
     countSent(this.peer, 'routeRefresh', 1, this.engine.nowMs);
@@ -693,8 +696,12 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const wire = role && this.#wires[role];
     if (!role || !wire) return;
     if (this.flags.packets) {
-      for (let i = 0; i < Math.min(messages, 16); i++) this.trace('packets', 'Sending UPDATE');
-      if (endOfRib) this.trace('packets', 'Sending END-OF-RIB');
+      const marks = (kind: RefreshKind): readonly string[] =>
+        buffers.filter((bytes) => isRefresh(bytes, kind)).map(() => REFRESH_NAMES[kind]);
+      const updates = Array<string>(Math.min(messages, 16)).fill('UPDATE');
+      const words = [...marks('begin'), ...updates, ...marks('end')];
+      if (endOfRib) words.push('END-OF-RIB');
+      for (const word of words) this.trace('packets', `Sending ${word}`);
     }
     for (const bytes of buffers) this.#send(role, bytes);
     countSent(this.peer, 'update', messages + (endOfRib ? 1 : 0), this.engine.nowMs);
