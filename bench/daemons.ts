@@ -80,7 +80,8 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
       fits: ({ kernel, policyOn, generators, receivers }) =>
         !kernel && !policyOn && generators + receivers < 50,
       configure: openbgpdConfig,
-      command: (dir) => `exec /usr/sbin/bgpd -d -f ${dir}/conf`,
+      // Its home, which nobody makes where no service manager runs.
+      command: (dir) => `mkdir -p /run/openbgpd; exec /usr/sbin/bgpd -d -f ${dir}/conf`,
     },
   ];
 }

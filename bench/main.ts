@@ -14,6 +14,7 @@ import type { Loss } from './nexthop-loss.ts';
 import { describeMachine, describePeers, renderRun, renderScenario } from './report.ts';
 import { runOnce } from './run.ts';
 import type { RunResult } from './run.ts';
+import { newerDaemons } from './newer-daemons.ts';
 import { measureScaling } from './scaling.ts';
 import { renderScaling } from './scaling-report.ts';
 import type { ScalingPoint } from './scaling-report.ts';
@@ -30,6 +31,8 @@ const usage = `npm run bench -- [NAME ...] [--runs N] [--daemons rookery,bird,fr
              self: the tool against itself
              render: makes docs/performance.md from docs/performance.jsonl, measures nothing
              all but render unless named
+  --daemons  also bird-newer, bird3, frr-newer, gobgp-newer, openbgpd-newer: of a newer Debian, whose
+             packages are fetched into .rookery and installed nowhere
   --runs     3 unless told; each run has another table (its seed). A daemon that no target of a
              scenario names takes part in the first run only
   --minutes  no new round of runs begins that would end later than this
@@ -104,7 +107,8 @@ async function main(): Promise<number> {
 
 function chooseDaemons(profiles: string | undefined): Daemon[] {
   const wanted = profiles === undefined ? options.daemons.split(',') : ['rookery'];
-  return knownDaemons(profiles).filter(({ name, available }) => {
+  const known = knownDaemons(profiles);
+  return [...known, ...newerDaemons(wanted, known)].filter(({ name, available }) => {
     if (!wanted.includes(name)) return false;
     if (!available) process.stderr.write(`bench: ${name} is not installed: skipped\n`);
     return available;
