@@ -62,12 +62,12 @@ export function frrReasonText(reason: DecisionReason): string {
 export function decidePaths(context: DecisionContext, a: number, b: number): number {
   const { paths, facts, sources } = context;
   const { rows } = facts;
-  const rowA = paths.attributes[a]! << ROW_SHIFT;
-  const rowB = paths.attributes[b]! << ROW_SHIFT;
+  const rowA = paths.attributesOf(a) << ROW_SHIFT;
+  const rowB = paths.attributesOf(b) << ROW_SHIFT;
   const preference = (rows[rowA + ROW.lengths]! & 0xffff) - (rows[rowB + ROW.lengths]! & 0xffff);
   if (preference !== 0) return preference > 0 ? STEP.preference : -STEP.preference;
-  const sourceA = paths.source[a]!;
-  const sourceB = paths.source[b]!;
+  const sourceA = paths.sourceOf(a);
+  const sourceB = paths.sourceOf(b);
   const kind = sources.kind[sourceB]! - sources.kind[sourceA]!;
   if (kind !== 0) return kind > 0 ? STEP.protocol : -STEP.protocol;
   const flagsA = rows[rowA]!;
@@ -89,9 +89,9 @@ export function selectBest(context: DecisionContext, first: number): number {
   const { paths, sources } = context;
   let best = 0;
   let deterministic = false;
-  for (let path = first; path !== 0; path = paths.next[path]!) {
-    if ((paths.flags[path]! & PATH_FLAG.filtered) !== 0) continue;
-    if ((sources.options[paths.source[path]!]! & OPTION.deterministicMed) !== 0) {
+  for (let path = first; path !== 0; path = paths.nextOf(path)) {
+    if ((paths.flagsOf(path) & PATH_FLAG.filtered) !== 0) continue;
+    if ((sources.options[paths.sourceOf(path)]! & OPTION.deterministicMed) !== 0) {
       deterministic = true;
     }
     if (best === 0 || decidePaths(context, path, best) > 0) best = path;
@@ -110,7 +110,7 @@ export function equalForMultipath(context: DecisionContext, a: number, b: number
  */
 export function isOutrankedInGroup(context: DecisionContext, first: number, path: number): boolean {
   const { paths, sources } = context;
-  if ((sources.options[paths.source[path]!]! & OPTION.deterministicMed) === 0) return false;
+  if ((sources.options[paths.sourceOf(path)]! & OPTION.deterministicMed) === 0) return false;
   return isSuppressed(context, first, path, STEP.igpMetric);
 }
 
@@ -121,8 +121,8 @@ export function isOutrankedInGroup(context: DecisionContext, first: number, path
 function selectWithinGroups(context: DecisionContext, first: number): number {
   const { paths } = context;
   let best = 0;
-  for (let path = first; path !== 0; path = paths.next[path]!) {
-    if ((paths.flags[path]! & PATH_FLAG.filtered) !== 0) continue;
+  for (let path = first; path !== 0; path = paths.nextOf(path)) {
+    if ((paths.flagsOf(path) & PATH_FLAG.filtered) !== 0) continue;
     if (isSuppressed(context, first, path)) continue;
     if (best === 0 || decidePaths(context, path, best) > 0) best = path;
   }
@@ -137,11 +137,11 @@ function isSuppressed(
   lastStep: number = STEP.sourceOrder,
 ): boolean {
   const { paths, facts, sources } = context;
-  const group = facts.neighborAsOf(paths.attributes[path]!);
-  for (let other = first; other !== 0; other = paths.next[other]!) {
-    if (other === path || (paths.flags[other]! & PATH_FLAG.filtered) !== 0) continue;
-    if (facts.neighborAsOf(paths.attributes[other]!) !== group) continue;
-    if (sources.kind[paths.source[other]!] !== sources.kind[paths.source[path]!]) continue;
+  const group = facts.neighborAsOf(paths.attributesOf(path));
+  for (let other = first; other !== 0; other = paths.nextOf(other)) {
+    if (other === path || (paths.flagsOf(other) & PATH_FLAG.filtered) !== 0) continue;
+    if (facts.neighborAsOf(paths.attributesOf(other)) !== group) continue;
+    if (sources.kind[paths.sourceOf(other)] !== sources.kind[paths.sourceOf(path)]) continue;
     const step = decidePaths(context, other, path);
     if (step > 0 && step <= lastStep) return true;
   }
@@ -152,13 +152,13 @@ function isSuppressed(
 function decideBgp(context: DecisionContext, a: number, b: number): number {
   const { paths, facts, sources } = context;
   const { rows } = facts;
-  const rowA = paths.attributes[a]! << ROW_SHIFT;
-  const rowB = paths.attributes[b]! << ROW_SHIFT;
+  const rowA = paths.attributesOf(a) << ROW_SHIFT;
+  const rowB = paths.attributesOf(b) << ROW_SHIFT;
   // FACT bits are the lowest octet.
   const bitsA = rows[rowA]!;
   const bitsB = rows[rowB]!;
-  const sourceA = paths.source[a]!;
-  const sourceB = paths.source[b]!;
+  const sourceA = paths.sourceOf(a);
+  const sourceB = paths.sourceOf(b);
   const options = sources.options[sourceA]! | sources.options[sourceB]!;
 
   // RFC 9494 §4.3: least preferred, before everything that BGP compares.
@@ -170,7 +170,7 @@ function decideBgp(context: DecisionContext, a: number, b: number): number {
     (bitsB & FACT.localPref ? rows[rowB + ROW.localPref]! : sources.defaultLocalPref[sourceB]!);
   if (localPref !== 0) return localPref > 0 ? STEP.localPref : -STEP.localPref;
   if (((bitsA | bitsB) & FACT.aigp) !== 0) {
-    const aigp = compareAigp(facts, paths.attributes[a]!, paths.attributes[b]!);
+    const aigp = compareAigp(facts, paths.attributesOf(a), paths.attributesOf(b));
     if (aigp !== 0) return aigp < 0 ? STEP.aigp : -STEP.aigp;
   }
   if ((options & OPTION.pathMetric) !== 0) {
@@ -196,7 +196,7 @@ function decideBgp(context: DecisionContext, a: number, b: number): number {
   }
   // RFC 5004: among external paths the one that is there stays, whatever the router ids.
   if ((options & OPTION.preferOlder) !== 0 && sources.external[sourceA] === 1) {
-    const age = paths.changedTicks[a]! - paths.changedTicks[b]!;
+    const age = paths.ticksOf(a) - paths.ticksOf(b);
     if (age !== 0) return age < 0 ? STEP.older : -STEP.older;
   }
   // RFC 4456 §9: ORIGINATOR_ID stands for the router id, then the shorter CLUSTER_LIST.

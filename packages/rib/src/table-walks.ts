@@ -41,7 +41,8 @@ export class SourceWalk {
   readonly #table: Table;
   readonly #source: number;
   readonly #staleOnly: boolean;
-  #path = 1;
+  /** Positions move up when the table grows: a path may be seen twice, none is missed. */
+  #at = 0;
 
   constructor(table: Table, source: number, staleOnly: boolean) {
     this.#table = table;
@@ -50,22 +51,23 @@ export class SourceWalk {
   }
 
   get done(): boolean {
-    return this.#path >= this.#table.paths.limit;
+    return this.#at >= this.#table.paths.positions;
   }
 
   /** Fills `out` with path numbers; returns how many. May return 0 before `done`. */
   next(out: Int32Array): number {
     const table = this.#table;
-    const { source, limit } = table.paths;
-    const end = Math.min(limit, this.#path + out.length * LOOKS_PER_RESULT);
+    const { paths } = table;
+    const end = Math.min(paths.positions, this.#at + out.length * LOOKS_PER_RESULT);
     let count = 0;
-    let path = this.#path;
-    for (; path < end && count < out.length; path++) {
-      if (source[path] !== this.#source) continue;
+    let at = this.#at;
+    for (; at < end && count < out.length; at++) {
+      const path = paths.pathAt(at);
+      if (path === 0 || paths.sourceOf(path) !== this.#source) continue;
       if (this.#staleOnly && !table.isStale(path)) continue;
       out[count++] = path;
     }
-    this.#path = path;
+    this.#at = at;
     return count;
   }
 }
@@ -75,7 +77,7 @@ export class Sweep {
   readonly source: number;
   readonly #table: Table;
   readonly #epoch: number;
-  #path = 1;
+  #at = 0;
   #removed = 0;
 
   constructor(table: Table, source: number) {
@@ -93,19 +95,20 @@ export class Sweep {
   step(maxPaths: number): boolean {
     const table = this.#table;
     const { paths } = table;
-    const end = Math.min(paths.limit, this.#path + maxPaths * LOOKS_PER_RESULT);
+    const end = Math.min(paths.positions, this.#at + maxPaths * LOOKS_PER_RESULT);
     // Epochs from ours to the current one are fresh, or were marked after this sweep began.
     const kept = (table.epochOf(this.source) - this.#epoch) & 7;
-    let path = this.#path;
-    for (let left = maxPaths; path < end && left > 0; path++) {
-      if (paths.source[path] !== this.source) continue;
-      if ((((paths.flags[path]! >>> EPOCH_SHIFT) - this.#epoch) & 7) <= kept) continue;
+    let at = this.#at;
+    for (let left = maxPaths; at < end && left > 0; at++) {
+      const path = paths.pathAt(at);
+      if (path === 0 || paths.sourceOf(path) !== this.source) continue;
+      if ((((paths.flagsOf(path) >>> EPOCH_SHIFT) - this.#epoch) & 7) <= kept) continue;
       table.removePath(path);
       this.#removed++;
       left--;
     }
-    this.#path = path;
-    if (path < paths.limit) return false;
+    this.#at = at;
+    if (at < paths.positions) return false;
     table.sweptUpTo(this.source, this.#epoch);
     return true;
   }

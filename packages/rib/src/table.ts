@@ -9,7 +9,6 @@ import type { AttributeFacts } from './attribute-facts.ts';
 import { decidePaths, selectBest } from './best-path.ts';
 import type { DecisionContext } from './best-path.ts';
 import { ChangeLog } from './change-log.ts';
-import { growInt32, nextCapacity } from './columns.ts';
 import { EPOCH_SHIFT, FLAG_MASK, PATH_FLAG, PathColumns } from './path-columns.ts';
 import type { PrefixStore } from './prefix-store.ts';
 import { OPTION } from './source-table.ts';
@@ -58,8 +57,6 @@ export class Table implements DecisionContext {
   readonly anyChanges: ChangeLog;
   /** Grows with every change of a best path. */
   version = 0;
-  #first = new Int32Array(64);
-  #best = new Int32Array(64);
   #netCount = 0;
   readonly #imported: number[] = [];
   readonly #filtered: number[] = [];
@@ -135,89 +132,61 @@ export class Table implements DecisionContext {
     ticks: number,
     flags: number,
   ): number {
-    if (net >= this.#first.length) this.#growNets(net);
     const { paths } = this;
-    const { next, source: sources } = paths;
+    paths.reach(net, this.prefixes.limit);
     let previous = 0;
-    let path = this.#first[net]!;
-    while (
-      path !== 0 &&
-      (sources[path]! < source || (sources[path] === source && paths.pathIdOf(path) < pathId))
-    ) {
+    let path = paths.firstOf(net);
+    while (path !== 0) {
+      const other = paths.sourceOf(path);
+      if (other > source || (other === source && paths.pathIdOf(path) >= pathId)) break;
       previous = path;
-      path = next[path]!;
+      path = paths.nextOf(path);
     }
-    const found = path !== 0 && sources[path] === source && paths.pathIdOf(path) === pathId;
+    const found = path !== 0 && paths.sourceOf(path) === source && paths.pathIdOf(path) === pathId;
     if (attributes === 0) return found ? this.#remove(path, previous) : 0;
-    if (!found) return this.#add(net, path, previous, source, pathId, attributes, ticks, flags);
-    return this.#replace(net, path, source, attributes, ticks, flags);
-  }
-
-  #replace(
-    net: number,
-    path: number,
-    source: number,
-    attributes: number,
-    ticks: number,
-    flags: number,
-  ): number {
-    const { paths } = this;
-    const oldAttributes = paths.attributes[path]!;
-    const oldFlags = paths.flags[path]! & FLAG_MASK;
-    paths.flags[path] = flags | (this.epochOf(source) << EPOCH_SHIFT);
-    if (oldAttributes === attributes && oldFlags === flags) return 0;
-    if (oldFlags !== flags) {
-      this.#count(source, oldFlags, -1);
-      this.#count(source, flags, 1);
-    }
-    this.attributes.retain(attributes);
-    paths.attributes[path] = attributes;
-    paths.changedTicks[path] = ticks;
-    const changes = CHANGE.path | this.#choose(net, path, oldAttributes);
-    this.attributes.release(oldAttributes);
-    this.anyChanges.push(net);
-    return changes;
+    if (found) return this.#replace(net, path, attributes, ticks, flags);
+    return this.#add(net, previous, source, pathId, attributes, ticks, flags);
   }
 
   /** The path of (source, path id) to the net, or 0. */
   findPath(net: number, source: number, pathId: number): number {
     const { paths } = this;
-    for (let path = this.firstPath(net); path !== 0; path = paths.next[path]!) {
-      if (paths.source[path] === source && paths.pathIdOf(path) === pathId >>> 0) return path;
+    for (let path = paths.firstOf(net); path !== 0; path = paths.nextOf(path)) {
+      if (paths.sourceOf(path) === source && paths.pathIdOf(path) === pathId >>> 0) return path;
     }
     return 0;
   }
 
   /** The best path of a net, or 0. */
   bestPath(net: number): number {
-    return net < this.#best.length ? this.#best[net]! : 0;
+    return this.paths.bestOf(net);
   }
 
   /** The first path of a net in order of source and path id, or 0; go on with `nextPath`. */
   firstPath(net: number): number {
-    return net < this.#first.length ? this.#first[net]! : 0;
+    return this.paths.firstOf(net);
   }
 
   nextPath(path: number): number {
-    return this.paths.next[path]!;
+    return this.paths.nextOf(path);
   }
 
   /** All paths of a net, the best first, the others in order; for consoles. */
   pathsOf(net: number): number[] {
     const best = this.bestPath(net);
     const all = best === 0 ? [] : [best];
-    for (let path = this.firstPath(net); path !== 0; path = this.paths.next[path]!) {
+    for (let path = this.firstPath(net); path !== 0; path = this.nextPath(path)) {
       if (path !== best) all.push(path);
     }
     return all;
   }
 
   netOf(path: number): number {
-    return this.paths.net[path]!;
+    return this.paths.netOf(path);
   }
 
   sourceOf(path: number): number {
-    return this.paths.source[path]!;
+    return this.paths.sourceOf(path);
   }
 
   pathIdOf(path: number): number {
@@ -225,7 +194,7 @@ export class Table implements DecisionContext {
   }
 
   attributesOf(path: number): number {
-    return this.paths.attributes[path]!;
+    return this.paths.attributesOf(path);
   }
 
   /** When the path was added or replaced, in the caller's milliseconds, rounded down to 10. */
@@ -234,13 +203,12 @@ export class Table implements DecisionContext {
   }
 
   isFiltered(path: number): boolean {
-    return (this.paths.flags[path]! & PATH_FLAG.filtered) !== 0;
+    return (this.paths.flagsOf(path) & PATH_FLAG.filtered) !== 0;
   }
 
   /** True when its source was marked stale and has not sent the route again. */
   isStale(path: number): boolean {
-    const epoch = this.#epochs[this.paths.source[path]!] ?? 0;
-    return this.paths.flags[path]! >>> EPOCH_SHIFT !== epoch;
+    return this.paths.flagsOf(path) >>> EPOCH_SHIFT !== this.epochOf(this.paths.sourceOf(path));
   }
 
   counts(source: number): SourceCounts {
@@ -295,21 +263,50 @@ export class Table implements DecisionContext {
 
   /** Removes one path by number. */
   removePath(path: number): number {
-    if (path >= this.paths.limit || this.paths.source[path] === 0) return 0;
-    const { next, net } = this.paths;
+    const { paths } = this;
+    if (!paths.sourceOf(path)) return 0;
     let previous = 0;
-    for (let at = this.#first[net[path]!]!; at !== path; at = next[at]!) previous = at;
+    for (let at = paths.firstOf(paths.netOf(path)); at !== path; at = paths.nextOf(at))
+      previous = at;
     return this.#remove(path, previous);
   }
 
   /** Decides a net again: facts about its sources changed (router id, options). */
   reconsider(net: number): number {
-    return this.#setBest(net, selectBest(this, this.firstPath(net)), false);
+    const best = this.paths.bestOf(net);
+    return this.#setBest(
+      net,
+      best,
+      this.#sourceOrNone(best),
+      selectBest(this, this.firstPath(net)),
+    );
+  }
+
+  #replace(net: number, path: number, attributes: number, ticks: number, flags: number): number {
+    const { paths } = this;
+    const columns = paths.columnsOf(path);
+    const index = path >> 1;
+    const source = columns.source[index]!;
+    const oldAttributes = columns.attributes[index]!;
+    const oldFlags = columns.flags[index]! & FLAG_MASK;
+    const best = paths.bestOf(net);
+    columns.flags[index] = flags | (this.epochOf(source) << EPOCH_SHIFT);
+    if (oldAttributes === attributes && oldFlags === flags) return 0;
+    if (oldFlags !== flags) {
+      this.#count(source, oldFlags, -1);
+      this.#count(source, flags, 1);
+    }
+    this.attributes.retain(attributes);
+    columns.attributes[index] = attributes;
+    columns.ticks[index] = ticks;
+    const changes = CHANGE.path | this.#choose(net, path, best, oldAttributes);
+    this.attributes.release(oldAttributes);
+    this.anyChanges.push(net);
+    return changes;
   }
 
   #add(
     net: number,
-    next: number,
     previous: number,
     source: number,
     pathId: number,
@@ -318,64 +315,65 @@ export class Table implements DecisionContext {
     flags: number,
   ): number {
     const { paths } = this;
-    if (this.#first[net] === 0) {
+    const best = paths.bestOf(net);
+    if (paths.firstOf(net) === 0) {
       this.#netCount++;
       this.prefixes.retain(net);
     }
-    const path = paths.create();
-    paths.net[path] = net;
-    paths.source[path] = source;
-    paths.attributes[path] = attributes;
-    paths.flags[path] = flags | (this.epochOf(source) << EPOCH_SHIFT);
-    paths.changedTicks[path] = ticks;
-    paths.next[path] = next;
-    if (pathId !== 0) paths.setPathId(path, pathId);
-    if (previous === 0) this.#first[net] = path;
-    else paths.next[previous] = path;
+    const path = paths.create(net, previous);
+    const columns = paths.columnsOf(path);
+    const index = path >> 1;
+    columns.source[index] = source;
+    columns.attributes[index] = attributes;
+    columns.flags[index] = flags | (this.epochOf(source) << EPOCH_SHIFT);
+    columns.ticks[index] = ticks;
+    columns.setPathId(index, pathId);
     this.attributes.retain(attributes);
     this.#count(source, flags, 1);
     this.anyChanges.push(net);
-    return CHANGE.path | CHANGE.added | this.#choose(net, path, 0);
+    return CHANGE.path | CHANGE.added | this.#choose(net, path, best, 0);
   }
 
   #remove(path: number, previous: number): number {
     const { paths } = this;
-    const net = paths.net[path]!;
-    const source = paths.source[path]!;
-    const attributes = paths.attributes[path]!;
-    const next = paths.next[path]!;
-    if (previous === 0) this.#first[net] = next;
-    else paths.next[previous] = next;
-    this.#count(source, paths.flags[path]! & FLAG_MASK, -1);
+    const net = paths.netOf(path);
+    const source = paths.sourceOf(path);
+    const attributes = paths.attributesOf(path);
+    const best = paths.bestOf(net);
+    const bestSource = this.#sourceOrNone(best);
+    this.#count(source, paths.flagsOf(path) & FLAG_MASK, -1);
+    paths.free(path, previous);
     let changes = CHANGE.path | CHANGE.removed;
-    const best = this.#best[net]!;
     if (best === path || this.#needsFullChoice(net, attributes, source)) {
-      changes |= this.#setBest(net, selectBest(this, this.#first[net]!), false);
+      changes |= this.#setBest(net, best, bestSource, selectBest(this, paths.firstOf(net)));
     }
-    paths.free(path);
     this.anyChanges.push(net);
     this.attributes.release(attributes);
-    if (this.#first[net] === 0) {
+    if (paths.firstOf(net) === 0) {
       this.#netCount--;
       this.prefixes.release(net);
     }
     return changes;
   }
 
-  /** Chooses after `path` was added or replaced; `before` are the attributes it had, 0 for none. */
-  #choose(net: number, path: number, before: number): number {
-    const best = this.#best[net]!;
+  /**
+   * Chooses after `path` was added or replaced. `best` was the best path before; `gone` are the
+   * attributes that `path` had, 0 for none.
+   */
+  #choose(net: number, path: number, best: number, gone: number): number {
     const { paths } = this;
-    const eligible = (paths.flags[path]! & PATH_FLAG.filtered) === 0;
-    if (this.#first[net] === path && paths.next[path] === 0) {
-      return this.#setBest(net, eligible ? path : 0, best === path);
+    const eligible = (paths.flagsOf(path) & PATH_FLAG.filtered) === 0;
+    const bestSource = this.#sourceOrNone(best);
+    if (paths.firstOf(net) === path && paths.nextOf(path) === 0) {
+      return this.#setBest(net, best, bestSource, eligible ? path : 0, best === path);
     }
-    if (best === path || this.#needsFullChoice(net, before, paths.source[path]!)) {
-      return this.#setBest(net, selectBest(this, this.#first[net]!), best === path);
+    if (best === path || this.#needsFullChoice(net, gone, paths.sourceOf(path))) {
+      const chosen = selectBest(this, paths.firstOf(net));
+      return this.#setBest(net, best, bestSource, chosen, best === path);
     }
     if (!eligible) return 0;
     if (best !== 0 && decidePaths(this, path, best) < 0) return 0;
-    return this.#setBest(net, path, false);
+    return this.#setBest(net, best, bestSource, path);
   }
 
   /**
@@ -386,13 +384,13 @@ export class Table implements DecisionContext {
    */
   #needsFullChoice(net: number, gone: number, goneSource: number): boolean {
     const { paths, facts, sources } = this;
-    const first = this.#first[net]!;
+    const first = paths.firstOf(net);
     const options = sources.options[goneSource]!;
     if ((options & OPTION.deterministicMed) !== 0) return true;
-    for (let path = first; path !== 0; path = paths.next[path]!) {
-      const source = paths.source[path]!;
+    for (let path = first; path !== 0; path = paths.nextOf(path)) {
+      const source = paths.sourceOf(path);
       if (sources.options[source] !== options) return true;
-      const attributes = paths.attributes[path]!;
+      const attributes = paths.attributesOf(path);
       const hasMed =
         (facts.flagsOf(attributes) & FACT.med) !== 0 || (options & OPTION.defaultMed) !== 0;
       const goneMed = gone !== 0 && (facts.flagsOf(gone) & FACT.med) !== 0;
@@ -400,29 +398,31 @@ export class Table implements DecisionContext {
       const group = facts.neighborAsOf(attributes);
       if (gone !== 0 && facts.neighborAsOf(gone) === group) return true;
       if (!hasMed) continue;
-      for (let other = first; other !== 0; other = paths.next[other]!) {
-        if (other !== path && facts.neighborAsOf(paths.attributes[other]!) === group) return true;
+      for (let other = first; other !== 0; other = paths.nextOf(other)) {
+        if (other !== path && facts.neighborAsOf(paths.attributesOf(other)) === group) return true;
       }
     }
     return false;
   }
 
-  /** `touched`: the old best path itself has new attributes. */
-  #setBest(net: number, best: number, touched: boolean): number {
-    const old = this.#best[net]!;
+  /** `old` was the best path until now, of `oldSource`; `touched`: it has new attributes. */
+  #setBest(net: number, old: number, oldSource: number, best: number, touched = false): number {
     if (old === best && !(touched && best !== 0)) return 0;
     if (old !== best) {
-      // A freed path keeps its source until after this.
-      if (old !== 0) this.#preferred[this.paths.source[old]!]!--;
+      if (old !== 0) this.#preferred[oldSource]!--;
       if (best !== 0) {
-        const source = this.paths.source[best]!;
+        const source = this.paths.sourceOf(best);
         this.#preferred[source] = (this.#preferred[source] ?? 0) + 1;
       }
-      this.#best[net] = best;
+      if (!this.paths.isPlain) this.paths.setBest(net, best);
     }
     this.version++;
     this.bestChanges.push(net);
     return CHANGE.best;
+  }
+
+  #sourceOrNone(path: number): number {
+    return path === 0 ? 0 : this.paths.sourceOf(path);
   }
 
   #count(source: number, flags: number, step: number): void {
@@ -432,19 +432,16 @@ export class Table implements DecisionContext {
 
   #mergeMarks(source: number): void {
     const { paths } = this;
-    const epoch = this.#epochs[source] ?? 0;
+    const epoch = this.epochOf(source);
     const old = ((epoch + EPOCHS - 1) % EPOCHS) << EPOCH_SHIFT;
-    for (let path = 1; path < paths.limit; path++) {
-      if (paths.source[path] === source && paths.flags[path]! >>> EPOCH_SHIFT !== epoch) {
-        paths.flags[path] = (paths.flags[path]! & FLAG_MASK) | old;
+    for (const columns of [paths.own, paths.further]) {
+      for (let index = 0; index < columns.capacity; index++) {
+        const flags = columns.flags[index]!;
+        if (columns.source[index] === source && flags >>> EPOCH_SHIFT !== epoch) {
+          columns.flags[index] = (flags & FLAG_MASK) | old;
+        }
       }
     }
     this.#marks[source] = 1;
-  }
-
-  #growNets(net: number): void {
-    const capacity = nextCapacity(this.#first.length, Math.max(net + 1, this.prefixes.limit));
-    this.#first = growInt32(this.#first, capacity);
-    this.#best = growInt32(this.#best, capacity);
   }
 }
