@@ -40,9 +40,8 @@ export class RouteThread {
 
   /** Takes the order, or leaves it to the main thread. */
   take(order: RouteOrder): boolean {
-    const large = order.kind === 'kernelRoutes' && order.batch.count >= LARGE;
-    if (large && this.#state === 'none') this.#start();
-    if (this.#state !== 'up' || (!large && !this.busy)) return false;
+    if (this.#state === 'none' && order.kind === 'kernelRoutes' && isLarge(order)) this.#start();
+    if (this.#state !== 'up' || (!isLarge(order) && !this.busy)) return false;
     this.#underWay.set(order.seq, order);
     this.#worker!.postMessage(order);
     // An answer that is to come keeps the process alive, an idle thread does not.
@@ -83,4 +82,9 @@ export class RouteThread {
       this.#deps.died(unwritten);
     });
   }
+}
+
+/** The kernel flushes every route behind an object that is removed. */
+function isLarge(order: RouteOrder): boolean {
+  return order.kind === 'kernelRoutes' ? order.batch.count >= LARGE : order.change === 'remove';
 }
