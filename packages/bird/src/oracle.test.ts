@@ -65,6 +65,7 @@ const TEXTS: readonly string[] = [
   inRadv('interface "eth0" { managed; other config yes; link mtu 1500; solicited ra unicast; };'),
   inRadv('interface "eth0" { reachable time 1; retrans timer 1; current hop limit 255; };'),
   inRadv('interface "eth0" { current hop limit 256; };'),
+  inRadv('interface "eth0" { prefix linger time 0; };'),
   inRadv('interface "eth0" { reachable time 3600001; };'),
   inRadv('interface "eth0" { prefix ::/0 { autonomous off; onlink off; skip; }; };'),
   inRadv('prefix 2001:db8::/32 { valid lifetime 100; preferred lifetime 200; };'),

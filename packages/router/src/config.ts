@@ -339,6 +339,8 @@ export interface RadvInterfaceConfig {
   /** 0: not a default router. */
   readonly defaultLifetimeSec: number;
   readonly defaultPreference: 'low' | 'medium' | 'high';
+  /** How long a prefix that is gone is advertised without any lifetime. */
+  readonly prefixLingerTimeSec: number;
   /** The first that covers a prefix of the interface says how it is advertised; none: it is not. */
   readonly prefixes: readonly RadvPrefixConfig[];
 }

@@ -33,6 +33,7 @@ const RADV: RadvInterfaceConfig = {
   currentHopLimit: 64,
   defaultLifetimeSec: 1800,
   defaultPreference: 'medium',
+  prefixLingerTimeSec: 1800,
   prefixes: [],
 };
 const CHANNELS = [
@@ -136,6 +137,31 @@ test('radv says what it is configured to, less often with time, and takes its le
   sim.shutdown();
   lan.advance(100);
   assert.equal(heard.at(-1)![6]! + heard.at(-1)![7]!, 0, 'RFC 4861 §6.2.5: no default router');
+});
+
+test('a change of the interface is said at once, and what is gone lingers without a lifetime', () => {
+  const { lan, sim, heard } = advertiser({ ...RADV, prefixes: [{ ...PREFIX, net: '::/0' }] });
+  lan.advance(50_000);
+  const before = heard.length;
+  const give = (...addresses: readonly string[]): void =>
+    sim.host.setInterface('br-lan', lanInterface('br-lan', 2, ['fe80::1/64', ...addresses]));
+  const preferred = (): readonly number[] => {
+    const { buffer, byteOffset, byteLength } = heard.at(-1)!;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    // Each prefix takes 32 octets behind the head.
+    return Array.from({ length: (byteLength - 16) / 32 }, (_, i) => view.getUint32(24 + i * 32));
+  };
+  give('2001:db8:1::1/64');
+  lan.advance(600);
+  assert.equal(heard.length, before + 1);
+  assert.deepEqual(preferred(), [14_400]);
+  lan.advance(5000);
+  give('2001:db8:2::1/64');
+  lan.advance(600);
+  assert.equal(heard.length, before + 2);
+  assert.deepEqual(preferred(), [14_400, 0]);
+  lan.advance(3_600_000);
+  assert.deepEqual(preferred(), [14_400], 'half an hour later it is forgotten');
 });
 
 test('solicitations are answered soon, not each one, and alone when asked to', () => {

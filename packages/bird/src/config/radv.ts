@@ -64,10 +64,10 @@ const INTERFACE_SET = optionSet<InterfaceDraft>({
     readSensitive(read);
   },
   'default preference': (read, d) => void (d.defaultPreference = readPreference(read)),
+  'prefix linger time': (read, d) => void (d.prefixLingerTimeSec = read.num()),
   prefix: (read, d) => void (d.prefixes = [...(d.prefixes ?? []), readPrefix(read)]),
   ...unsupported('rdnss', 'dnssl', 'route lifetime', 'route preference', 'custom option type'),
-  ...unsupported('prefix linger time', 'route linger time'),
-  ...unsupported('rdnss local', 'dnssl local', 'custom option local'),
+  ...unsupported('route linger time', 'rdnss local', 'dnssl local', 'custom option local'),
 });
 
 const PREFIX_SET = optionSet<PrefixDraft>({
@@ -120,6 +120,7 @@ function readInterface(read: Reader): RadvInterfaceConfig {
     currentHopLimit: d.currentHopLimit ?? 64,
     defaultLifetimeSec,
     defaultPreference: d.defaultPreference ?? 'medium',
+    prefixLingerTimeSec: d.prefixLingerTimeSec ?? 3 * maxIntervalSec,
     prefixes: d.prefixes ?? [],
   };
 }

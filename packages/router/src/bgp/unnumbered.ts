@@ -19,6 +19,7 @@ export const HERE_WE_ARE: RadvInterfaceConfig = {
   currentHopLimit: 0,
   defaultLifetimeSec: 0,
   defaultPreference: 'medium',
+  prefixLingerTimeSec: 0,
   prefixes: [],
 };
 

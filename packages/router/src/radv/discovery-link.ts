@@ -60,6 +60,12 @@ export class DiscoveryLink {
   #solicitations = 0;
   #neighbor: { readonly address: IpAddress; readonly heardMs: number } | undefined;
   #trouble: string | undefined;
+  /** The last message to all, and the prefixes in it with the end of their memory. */
+  #said: Uint8Array = new Uint8Array(0);
+  readonly #lingering = new Map<
+    Prefix,
+    { readonly prefix: AdvertisedPrefix; readonly untilMs: number }
+  >();
 
   constructor(name: string, deps: DiscoveryDeps) {
     this.name = name;
@@ -89,10 +95,13 @@ export class DiscoveryLink {
     return this.#users.length === 0;
   }
 
-  /** Interfaces may have changed: opens, closes or moves the socket. */
+  /** Interfaces may have changed: opens, closes or moves the socket, or says what is new. */
   refresh(): void {
     const fact = this.#speaker();
-    if (fact?.ifindex === this.#openOn) return;
+    if (fact?.ifindex === this.#openOn) {
+      if (fact && !sameBytes(this.#message(this.#config!), this.#said)) this.#hurry();
+      return;
+    }
     if (this.#openOn !== undefined) this.#close(undefined);
     if (!fact) return;
     this.#openOn = fact.ifindex;
@@ -187,8 +196,10 @@ export class DiscoveryLink {
   #sendAdvertisement(destination: IpAddress): void {
     const { nowMs, random } = this.#deps;
     const config = this.#config!;
-    this.#send(destination, this.#message(config));
+    const message = this.#message(config);
+    this.#send(destination, message);
     if (destination !== ALL_NODES) return;
+    this.#said = message;
     this.#advertisedMs = nowMs;
     this.#advertisements++;
     const { minIntervalSec, maxIntervalSec } = config;
@@ -212,13 +223,35 @@ export class DiscoveryLink {
       preference: config.defaultPreference,
       routerLifetimeSec: config.defaultLifetimeSec,
       ...(fact?.macAddress === undefined ? {} : { sourceMac: fact.macAddress }),
-      prefixes: fact ? prefixesOf(fact, config) : [],
+      prefixes: this.#prefixes(fact, config),
     });
+  }
+
+  /** Those of the interface, and for a while, without any lifetime, those that it had. */
+  #prefixes(
+    fact: InterfaceFact | undefined,
+    config: RadvInterfaceConfig,
+  ): readonly AdvertisedPrefix[] {
+    const { nowMs } = this.#deps;
+    const present = fact ? prefixesOf(fact, config) : [];
+    const untilMs = nowMs + config.prefixLingerTimeSec * 1000;
+    for (const prefix of present) this.#lingering.set(prefix.net, { prefix, untilMs });
+    const gone: AdvertisedPrefix[] = [];
+    for (const [net, { prefix, untilMs: endMs }] of this.#lingering) {
+      if (present.some((other) => other.net === net)) continue;
+      if (endMs <= nowMs) this.#lingering.delete(net);
+      else gone.push({ ...prefix, validLifetimeSec: 0, preferredLifetimeSec: 0 });
+    }
+    return [...present, ...gone];
   }
 
   #send(destination: IpAddress, bytes: Uint8Array): void {
     this.#deps.order({ kind: 'discoverySend', interface: this.name, destination, bytes });
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }
 
 /** The networks of an interface, each as the first rule that covers it says. */
