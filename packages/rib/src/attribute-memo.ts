@@ -70,7 +70,7 @@ export class AttributeMemo {
       if (!isLive(row)) continue;
       const at = this.#rowOf(old[row]!, old[row + 2]!);
       if (this.#rows[at] === 0) this.#used++;
-      this.#rows.set(old.subarray(row, row + ROW), at);
+      for (let word = 0; word < ROW; word++) this.#rows[at + word] = old[row + word]!;
     }
   }
 }

@@ -232,7 +232,7 @@ function emitMatch(
     case 'bgppath ~ int set':
       return `R.pathMeets(${a}, ${b})`;
     case 'bgppath ~ bgpmask':
-      return `${b}.matches(${a})`;
+      return `S.matches(${b}, ${a})`;
   }
   if (right.type === 'enum set' && left.type.startsWith('enum ')) return `R.setHasWord(${b}, ${a})`;
   return emitMismatch(unit, left, right, term);

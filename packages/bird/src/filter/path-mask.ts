@@ -4,7 +4,6 @@
 
 import type { AsPathSegment } from '@rookery/bgp';
 import { SEGMENT } from '@rookery/bgp';
-import { pathHas } from './path.ts';
 import { formatIntervalSet, setHasWord } from './interval-set.ts';
 import type { IntervalSet } from './interval-set.ts';
 
@@ -28,8 +27,8 @@ export class PathMask {
   readonly #repeats: Uint8Array;
   /** 1 for a step that need not take anything: `*`, and the `+` behind a step. */
   readonly #optional: Uint8Array;
-  /** A number without which no path matches; -1: none. */
-  readonly #needed: number;
+  /** Marks of the numbers without which no path matches; see `marksOf`. */
+  readonly needed: number;
   /** 1 for a step that may come next; the last one is the end. Belongs to one match at a time. */
   readonly #reached: Uint8Array;
 
@@ -47,15 +46,15 @@ export class PathMask {
     this.#optional = Uint8Array.from(steps, ({ kind }) =>
       Number(kind === 'any' || kind === 'loop'),
     );
-    const single = steps.find((step) => step.kind === 'range' && step.low === step.high);
-    this.#needed = single?.kind === 'range' ? single.low : -1;
+    const single = steps.map((step) =>
+      step.kind === 'range' && step.low === step.high ? markOf(step.low) : 0,
+    );
+    this.needed = single.reduce((x, y) => x | y, 0);
     this.#reached = new Uint8Array(steps.length + 1);
   }
 
   /** Does the mask match the whole path? */
   matches(path: readonly AsPathSegment[]): boolean {
-    // Most paths match none of a policy's masks, and this tells soonest.
-    if (this.#needed >= 0 && !pathHas(path, this.#needed)) return false;
     const reached = this.#reached;
     const end = this.steps.length;
     for (let at = 1; at <= end; at++) reached[at] = 0;
@@ -107,6 +106,18 @@ export class PathMask {
       if (reached[at] === 1 && optional[at] === 1) reached[at + 1] = 1;
     }
   }
+}
+
+/** The marks of all numbers in a path: what has not all marks of a mask cannot match it. */
+export function marksOf(path: readonly AsPathSegment[]): number {
+  let marks = 0;
+  for (const { asns } of path) for (const asn of asns) marks |= markOf(asn);
+  return marks;
+}
+
+/** One of 32 bits. */
+function markOf(asn: number): number {
+  return 1 << (Math.imul(asn, 0x9e3779b1) >>> 27);
 }
 
 /** `[= 1 2 * =]` */

@@ -1,7 +1,7 @@
 // One evaluation of a filter: the route being looked at, changed copy-on-write, so that a filter that
 // changes nothing returns the very object it was given.
 
-import type { PathAttributes } from '@rookery/bgp';
+import type { AsPathSegment, PathAttributes } from '@rookery/bgp';
 import type {
   Dest,
   FilterEnvironment,
@@ -12,6 +12,8 @@ import type {
   Scope as RouteScope,
 } from '@rookery/rib';
 import type { NetClasses, NetTest } from './net-classes.ts';
+import { marksOf } from './path-mask.ts';
+import type { PathMask } from './path-mask.ts';
 import type { Value } from './types.ts';
 
 /** A run-time error of a filter; ends the filter, rejects the route. */
@@ -35,6 +37,9 @@ export class Run {
   readonly env: FilterEnvironment;
   readonly #classes: NetClasses | undefined;
   #passed: ReadonlySet<NetTest> | undefined;
+  /** The path that was asked for last, and its marks. */
+  #path: readonly AsPathSegment[] | undefined;
+  #marks = 0;
   /** Current attributes; `before` until the first change. */
   a: RouteAttributes;
   accepted = false;
@@ -59,7 +64,16 @@ export class Run {
   /** The prefix passes a test, one of those that `classes` knows. */
   passes(test: NetTest): boolean {
     this.#passed ??= this.#classes!.passedIn(this.#classes!.classOf(this.net));
-    return this.#passed.has(test);
+    return this.#passed.size > 0 && this.#passed.has(test);
+  }
+
+  /** Does the mask match the path? Most paths match none of a policy's masks: marks tell soonest. */
+  matches(mask: PathMask, path: readonly AsPathSegment[]): boolean {
+    if (path !== this.#path) {
+      this.#path = path;
+      this.#marks = marksOf(path);
+    }
+    return (mask.needed & ~this.#marks) === 0 && mask.matches(path);
   }
 
   print(text: string, newline: boolean): void {
