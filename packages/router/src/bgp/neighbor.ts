@@ -5,9 +5,11 @@
 import type { Absence, Endpoints, Negotiated } from '@rookery/bgp';
 import { familyOf, isLinkLocal } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
+import type { BfdNeed } from '../bfd-broker.ts';
 import type { BgpChannelConfig, BgpConfig } from '../config.ts';
 import type { InterfaceTable } from '../interfaces.ts';
-import type { InterfaceFact, TcpKey } from '../io.ts';
+import type { InterfaceFact, Order, TcpKey } from '../io.ts';
+import type { ListenNeed } from '../listeners.ts';
 import type { ExportRules } from './export-rules.ts';
 import type { GroupNeeds } from './groups.ts';
 
@@ -56,6 +58,77 @@ export function segmentOptionsFor({ ttlSecurity, multihop }: BgpConfig): {
 export function tcpKeyFor({ password, aoKeys }: BgpConfig): TcpKey | undefined {
   if (aoKeys) return { kind: 'ao', keys: aoKeys };
   return password === undefined ? undefined : { kind: 'md5', secret: password };
+}
+
+/** One neighbor out of a range: it calls us, we never call it. */
+export function derivedConfig(
+  range: BgpConfig,
+  name: string,
+  address: IpAddress,
+  link = range.interface,
+): BgpConfig {
+  const { neighborRange: _range, ...rest } = range;
+  const place = link === undefined ? {} : { interface: link };
+  return { ...rest, ...place, name, neighborAddress: address, passive: true };
+}
+
+/** Whom to call and how. */
+export function dialTargetFor(
+  config: BgpConfig,
+  interfaces: InterfaceTable,
+): Omit<Extract<Order, { kind: 'tcpConnect' }>, 'kind' | 'connection'> {
+  const remote = config.neighborAddress!;
+  const local = localAddressOf(config, interfaces);
+  const needsLink = config.interface !== undefined || isLinkLocal(remote);
+  const link = needsLink ? (config.interface ?? linkOf(config, interfaces)?.name) : undefined;
+  const key = tcpKeyFor(config);
+  return {
+    remote,
+    remotePort: config.neighborPort,
+    options: {
+      ...segmentOptionsFor(config),
+      ...(local === undefined ? {} : { local }),
+      ...(link === undefined ? {} : { interface: link }),
+      ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
+      ...(key === undefined ? {} : { key }),
+    },
+  };
+}
+
+/** The socket on which it may call; `undefined` while there can be none. */
+export function listenNeedFor(
+  config: BgpConfig,
+  interfaces: InterfaceTable,
+): ListenNeed | undefined {
+  const { localPort, localAddress, vrf, multihop, neighborAddress, neighborRange } = config;
+  // Port 0: a speaker that only dials (MetalLB runs bgpd -p 0).
+  if (localPort === 0) return undefined;
+  if (interfaces.all().length === 0 && multihop === undefined) return undefined;
+  if (vrf !== undefined && !interfaces.byName(vrf)) return undefined;
+  return {
+    family: familyOf(neighborAddress ?? neighborRange!),
+    port: localPort,
+    ...(config.strictBind && localAddress !== undefined ? { address: localAddress } : {}),
+    ...(vrf === undefined ? {} : { vrf }),
+    ...(config.freeBind ? { freeBind: true } : {}),
+  };
+}
+
+/** The BFD session that it wants; `undefined` when none, or while its link is unknown. */
+export function bfdNeedFor(config: BgpConfig, interfaces: InterfaceTable): BfdNeed | undefined {
+  const { bfd, neighborAddress, multihop } = config;
+  if (!bfd || neighborAddress === undefined) return undefined;
+  const { graceful: _graceful, ...options } = bfd;
+  const link = linkOf(config, interfaces)?.name;
+  const local = localAddressOf(config, interfaces);
+  if (multihop === undefined && link === undefined) return undefined;
+  return {
+    remote: neighborAddress,
+    multihop: multihop !== undefined,
+    options,
+    ...(link === undefined ? {} : { interface: link }),
+    ...(local === undefined ? {} : { local }),
+  };
 }
 
 /** RFC 5065: the peer shares our confederation, if only as a member of our own AS. */

@@ -3,8 +3,6 @@
 // routes is in bgp/session-routes.ts.
 
 import {
-  ERROR,
-  FrameReader,
   HEADER_LENGTH,
   MESSAGE,
   birdSessionState,
@@ -22,21 +20,23 @@ import {
 import type {
   RefreshKind,
   ConnectionRole,
-  DownReason,
-  Endpoints,
   Negotiated,
   PeerState,
   SessionAction,
   SessionEvent,
   SessionIdentity,
 } from '@rookery/bgp';
-import { copyBytes, familyOf, isLinkLocal, networkOf, prefixContains } from '@rookery/net';
+import { copyBytes, familyOf, networkOf, prefixContains } from '@rookery/net';
 import type { IpAddress } from '@rookery/net';
 import { samePolicy } from '@rookery/rib';
 import type { BfdClient } from '../bfd-broker.ts';
 import { bgpChannelView, bgpView } from '../bgp/bgp-view.ts';
 import {
+  bfdNeedFor,
+  derivedConfig,
+  dialTargetFor,
   linkOf,
+  listenNeedFor,
   localAddressOf,
   presenceOf,
   segmentOptionsFor,
@@ -48,13 +48,16 @@ import {
   sameExportOptions,
   sameChannelExport,
 } from '../bgp/same-config.ts';
+import { endpointsOf, fellSilent, stopReasonFor } from '../bgp/session-facts.ts';
 import { HERE_WE_ARE, locatedConfig } from '../bgp/unnumbered.ts';
 import { SessionRoutes } from '../bgp/session-routes.ts';
 import type { BgpFamily } from '../bgp/session-routes.ts';
+import { Wires } from '../bgp/wires.ts';
+import type { Wire } from '../bgp/wires.ts';
 import type { Channel } from '../channel.ts';
 import type { BgpChannelConfig, BgpConfig, ProtocolConfig } from '../config.ts';
 import type { ConnectionFact, ConnectionHandler, Engine } from '../engine.ts';
-import type { BfdState, ConnectionId } from '../io.ts';
+import type { BfdState } from '../io.ts';
 import { reloadFrom } from '../import-table.ts';
 import type { AcceptedFact, ListenClient } from '../listeners.ts';
 import { Protocol } from '../protocol.ts';
@@ -62,13 +65,6 @@ import type { ShutdownReason } from '../protocol.ts';
 import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
 import type { ProtocolView } from '../view.ts';
-
-interface Wire {
-  readonly id: ConnectionId;
-  readonly reader: FrameReader;
-  /** Octets given to the platform since it last said that all are with the kernel. */
-  queuedBytes: number;
-}
 
 /** Octets that may wait in the platform before a session gets no more UPDATEs. */
 const SEND_LIMIT = 1024 * 1024;
@@ -86,10 +82,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   readonly opens: { sent?: Uint8Array; received?: Uint8Array } = {};
   readonly createdMs: number;
   #begun = false;
-  readonly #wires: Record<ConnectionRole, Wire | undefined> = {
-    outgoing: undefined,
-    incoming: undefined,
-  };
+  readonly #wires: Wires;
   #knocking: AcceptedFact | undefined;
   readonly #timer: Timer;
   #dynamicCount = 0;
@@ -99,6 +92,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   constructor(engine: Engine, config: BgpConfig, parent?: BgpProtocol) {
     super(engine, config);
     this.parent = parent;
+    this.#wires = new Wires(engine, this);
     this.createdMs = engine.nowMs;
     this.#timer = engine.timers.create(this, () => this.#step({ kind: 'timerExpired' }));
     this.routes = new SessionRoutes(this, config.channels);
@@ -127,8 +121,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   /** The connection of the session, or of the attempt that is furthest. */
   get wire(): Wire | undefined {
-    const role = this.peer.established;
-    return role ? this.#wires[role] : (this.#wires.incoming ?? this.#wires.outgoing);
+    return this.#wires.of(this.peer.established) ?? this.#wires.foremost;
   }
 
   get sessionWord(): ReturnType<typeof birdSessionState> {
@@ -297,7 +290,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   // ConnectionHandler
 
   handleConnection(fact: ConnectionFact): void {
-    const role = this.#roleOf(fact.connection);
+    const role = this.#wires.roleOf(fact.connection);
     if (!role) return;
     switch (fact.kind) {
       case 'tcpConnected':
@@ -305,7 +298,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         this.#step({ kind: 'tcpConnected', ...endpointsOf(fact) });
         return;
       case 'tcpConnectFailed':
-        this.#dropWire(role);
+        this.#wires.drop(role);
         this.#step({
           kind: 'tcpConnectFailed',
           error: fact.error,
@@ -316,7 +309,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         this.#received(role, fact.bytes);
         return;
       case 'tcpDrained': {
-        const wire = this.#wires[role]!;
+        const wire = this.#wires.of(role)!;
         if (wire.queuedBytes === 0) return;
         wire.queuedBytes = 0;
         this.#step({ kind: 'sendQueueChanged', connection: role, waiting: false });
@@ -324,7 +317,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       }
       case 'tcpClosed': {
         const orderly = fact.error === undefined || fact.error.code === 'EOF';
-        this.#dropWire(role);
+        this.#wires.drop(role);
         this.#step(
           orderly
             ? { kind: 'tcpClosed', connection: role }
@@ -369,12 +362,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.#updateListening(false);
     this.engine.bfd.release(this);
     this.engine.discovery.leave(this);
-    for (const role of ['outgoing', 'incoming'] as const) {
-      const wire = this.#wires[role];
-      if (!wire) continue;
-      this.engine.order({ kind: 'tcpClose', connection: wire.id, reset: true });
-      this.#dropWire(role);
-    }
+    for (const role of ['outgoing', 'incoming'] as const) this.#wires.close(role, true);
     this.routes.reset();
   }
 
@@ -416,34 +404,20 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #isIdle(): boolean {
-    const { incoming, outgoing } = this.#wires;
-    if (incoming || outgoing || this.#knocking || !this.running) return false;
-    return !this.routes.keepsStale;
+    const connected = !this.#wires.isEmpty || this.#knocking !== undefined;
+    return this.running && !connected && !this.routes.keepsStale;
   }
 
   #perform(action: SessionAction): void {
     switch (action.kind) {
       case 'connect':
-        return this.#connect();
+        return this.#wires.dial(dialTargetFor(this.config, this.engine.interfaces));
       case 'sendMessage':
         return this.#send(action.connection, action.bytes);
-      case 'closeTransport': {
-        const wire = this.#wires[action.connection];
-        if (!wire) return;
-        this.engine.order({ kind: 'tcpClose', connection: wire.id, reset: action.reset });
-        this.#dropWire(action.connection);
-        return;
-      }
-      case 'acceptTransport': {
-        const { connection } = this.#knocking!;
-        this.#wires.incoming = { id: connection, reader: new FrameReader(), queuedBytes: 0 };
-        this.engine.order({
-          kind: 'tcpConfigure',
-          connection,
-          options: segmentOptionsFor(this.config),
-        });
-        return;
-      }
+      case 'closeTransport':
+        return this.#wires.close(action.connection, action.reset);
+      case 'acceptTransport':
+        return this.#wires.adopt(this.#knocking!.connection, segmentOptionsFor(this.config));
       case 'rejectTransport': {
         const { connection } = this.#knocking!;
         this.engine.connections.delete(connection);
@@ -451,7 +425,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         return;
       }
       case 'extendedMessagesAgreed':
-        this.#wires[action.connection]?.reader.allowExtended();
+        this.#wires.of(action.connection)?.reader.allowExtended();
         return;
       case 'sessionUp':
         this.lastNegotiated = action.negotiated;
@@ -484,35 +458,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     if (link) this.engine.nexthopLost(this.config.neighborAddress!, link.ifindex);
   }
 
-  #connect(): void {
-    const id = this.engine.nextId();
-    this.#wires.outgoing = { id, reader: new FrameReader(), queuedBytes: 0 };
-    this.engine.connections.set(id, this);
-    const { config } = this;
-    const local = localAddressOf(config, this.engine.interfaces);
-    const link = config.interface ?? linkOf(config, this.engine.interfaces)?.name;
-    const needsLink = config.interface !== undefined || isLinkLocal(config.neighborAddress!);
-    const key = tcpKeyFor(config);
-    this.engine.order({
-      kind: 'tcpConnect',
-      connection: id,
-      remote: config.neighborAddress!,
-      remotePort: config.neighborPort,
-      options: {
-        ...segmentOptionsFor(config),
-        ...(local === undefined ? {} : { local }),
-        ...(needsLink && link !== undefined ? { interface: link } : {}),
-        ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
-        ...(key === undefined ? {} : { key }),
-      },
-    });
-  }
-
   #send(role: ConnectionRole, bytes: Uint8Array): void {
-    const wire = this.#wires[role];
+    const wire = this.#wires.of(role);
     if (!wire) return;
-    this.engine.order({ kind: 'tcpSend', connection: wire.id, bytes });
-    wire.queuedBytes += bytes.length;
+    this.#wires.send(wire, bytes);
     const type = bytes[HEADER_LENGTH - 1];
     if (type === MESSAGE.open) this.opens.sent = bytes;
     if (this.engine.taps.size === 0) return;
@@ -521,7 +470,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #received(role: ConnectionRole, bytes: Uint8Array): void {
-    const wire = this.#wires[role];
+    const wire = this.#wires.of(role);
     if (!wire) return;
     const { reader } = wire;
     reader.push(bytes);
@@ -543,7 +492,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
       }
       // The message may have ended the connection.
-      if (this.#wires[role] !== wire) return;
+      if (this.#wires.of(role) !== wire) return;
     }
   }
 
@@ -613,49 +562,18 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
   }
 
   #updateListening(wanted: boolean): void {
-    const { config } = this;
-    const somewhere = this.engine.interfaces.all().length > 0 || config.multihop !== undefined;
-    // Port 0: a speaker that only dials (MetalLB runs bgpd -p 0).
-    const bindable = config.vrf === undefined || this.engine.interfaces.byName(config.vrf);
-    const listen =
-      wanted && somewhere && bindable !== undefined && !this.parent && config.localPort !== 0;
-    if (listen === this.#listening) return;
-    this.#listening = listen;
-    if (!listen) return this.engine.listeners.release(this);
-    const family = familyOf(config.neighborAddress ?? config.neighborRange!);
-    this.engine.listeners.acquire(
-      {
-        family,
-        port: config.localPort,
-        ...(config.strictBind && config.localAddress !== undefined
-          ? { address: config.localAddress }
-          : {}),
-        ...(config.vrf === undefined ? {} : { vrf: config.vrf }),
-        ...(config.freeBind ? { freeBind: true } : {}),
-      },
-      this,
-    );
+    const need = wanted && !this.parent && listenNeedFor(this.config, this.engine.interfaces);
+    if (!!need === this.#listening) return;
+    this.#listening = !!need;
+    if (need) this.engine.listeners.acquire(need, this);
+    else this.engine.listeners.release(this);
   }
 
   #requestBfd(): void {
-    const { bfd, neighborAddress, multihop } = this.config;
     if (!this.running) return;
-    if (!bfd || neighborAddress === undefined) return this.engine.bfd.release(this);
-    const { graceful: _graceful, ...options } = bfd;
-    const { interfaces } = this.engine;
-    const link = linkOf(this.config, interfaces)?.name;
-    const local = localAddressOf(this.config, interfaces);
-    if (multihop === undefined && link === undefined) return this.engine.bfd.release(this);
-    this.engine.bfd.request(
-      {
-        remote: neighborAddress,
-        multihop: multihop !== undefined,
-        options,
-        ...(link === undefined ? {} : { interface: link }),
-        ...(local === undefined ? {} : { local }),
-      },
-      this,
-    );
+    const need = bfdNeedFor(this.config, this.engine.interfaces);
+    if (need) this.engine.bfd.request(need, this);
+    else this.engine.bfd.release(this);
   }
 
   #spawn(fact: AcceptedFact): void {
@@ -667,23 +585,10 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     this.engine.spawnBgp(this, configure, fact);
   }
 
-  // Connections and channels
-
-  #roleOf(connection: ConnectionId): ConnectionRole | undefined {
-    if (this.#wires.outgoing?.id === connection) return 'outgoing';
-    return this.#wires.incoming?.id === connection ? 'incoming' : undefined;
-  }
-
-  #dropWire(role: ConnectionRole): void {
-    const wire = this.#wires[role];
-    if (!wire) return;
-    this.engine.connections.delete(wire.id);
-    this.#wires[role] = undefined;
-  }
+  // What update groups ask
 
   sendRoom(): number {
-    const role = this.peer.established;
-    const wire = role && this.#wires[role];
+    const wire = this.#wires.of(this.peer.established);
     return wire ? SEND_LIMIT - wire.queuedBytes : 0;
   }
 
@@ -693,7 +598,7 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
 
   sendUpdates(buffers: readonly Uint8Array[], messages: number, endOfRib: boolean): void {
     const role = this.peer.established;
-    const wire = role && this.#wires[role];
+    const wire = this.#wires.of(role);
     if (!role || !wire) return;
     if (this.flags.packets) {
       const marks = (kind: RefreshKind): readonly string[] =>
@@ -708,68 +613,5 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     if (wire.queuedBytes > SEND_LIMIT) {
       this.#step({ kind: 'sendQueueChanged', connection: role, waiting: true });
     }
-  }
-}
-
-/** One neighbor out of a range: it calls us, we never call it. */
-function derivedConfig(
-  range: BgpConfig,
-  name: string,
-  address: IpAddress,
-  link = range.interface,
-): BgpConfig {
-  const { neighborRange: _range, ...rest } = range;
-  const place = link === undefined ? {} : { interface: link };
-  return { ...rest, ...place, name, neighborAddress: address, passive: true };
-}
-
-/** Nothing is heard of the neighbor: packets to it are lost as well. A session that is closed says no such thing. */
-function fellSilent(reason: DownReason): boolean {
-  if (reason.kind === 'bfdDown') return true;
-  if (reason.kind !== 'notificationSent') return false;
-  return reason.code === ERROR.holdTimerExpired || reason.code === ERROR.sendHoldTimerExpired;
-}
-
-function endpointsOf(fact: {
-  readonly local: IpAddress;
-  readonly localPort: number;
-  readonly remote: IpAddress;
-  readonly remotePort: number;
-  readonly interface?: string;
-}): Endpoints {
-  const { local, localPort, remote, remotePort } = fact;
-  const link = fact.interface;
-  return {
-    local,
-    localPort,
-    remote,
-    remotePort,
-    ...(link === undefined ? {} : { interface: link }),
-  };
-}
-
-function stopReasonFor(
-  reason: ShutdownReason,
-): Extract<SessionEvent, { readonly kind: 'stop' }>['reason'] {
-  switch (reason.kind) {
-    case 'disabled':
-      return reason.message === undefined
-        ? { kind: 'adminShutdown' }
-        : { kind: 'adminShutdown', text: reason.message };
-    case 'restarted':
-      return reason.message === undefined
-        ? { kind: 'adminReset' }
-        : { kind: 'adminReset', text: reason.message };
-    case 'removed':
-      return { kind: 'deconfigured' };
-    case 'reconfigured':
-      return { kind: 'configChanged' };
-    case 'limit':
-    case 'daemonStopping':
-      return { kind: 'adminShutdown' };
-    case 'gracefulRestart':
-      return { kind: 'gracefulRestart' };
-    case 'bug':
-      return { kind: 'adminReset' };
   }
 }
