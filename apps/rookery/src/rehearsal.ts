@@ -51,15 +51,16 @@ const nextHops: Readonly<Record<Family, readonly [string, string]>> = {
   ipv6: ['2001:db8::1', '2001:db8::2'],
 };
 const channels = ['ipv4', 'ipv6'].map((family) => `${family} { import all; export all; };`);
-const config = `router id 192.0.2.9; protocol device { } ${neighbors
-  .map(
-    ({ address, asn }, i) =>
-      `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
-      `${channels.join(' ')} }`,
-  )
-  .join(' ')}`;
+const config = `router id 192.0.2.9; protocol device { }
+  protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; } ${neighbors
+    .map(
+      ({ address, asn }, i) =>
+        `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
+        `${channels.join(' ')} }`,
+    )
+    .join(' ')}`;
 
-/** Begins shortly after the start; ends by itself after about half a second of processor time. */
+/** Begins shortly after the start; ends by itself after less than a second of processor time. */
 export function rehearse({ isBusy, onDone }: RehearsalDeps): void {
   let left = engines;
   let rehearsal: Rehearsal | undefined;
@@ -88,8 +89,8 @@ const turns: readonly { readonly neighbor: 0 | 1; readonly says: 'reach' | 'unre
 
 export class Rehearsal {
   readonly #router: Router;
+  readonly #play: Generator<undefined, void>;
   #nowMs = 1;
-  #step = 0;
 
   constructor() {
     const parsed = parseConfig('rehearsal', {
@@ -117,9 +118,14 @@ export class Rehearsal {
       });
       const families: readonly Family[] = ['ipv4', 'ipv6'];
       const capabilities = { ...NO_CAPABILITIES, any: true, families, as4: asn };
-      this.#hear(i, encodeOpen({ asn, holdTimeSec: 0, id, capabilities }));
-      this.#hear(i, encodeKeepalive());
+      for (const bytes of [
+        encodeOpen({ asn, holdTimeSec: 0, id, capabilities }),
+        encodeKeepalive(),
+      ]) {
+        this.#tell({ kind: 'tcpReceived', connection: -1 - i, bytes });
+      }
     });
+    this.#play = this.#playAll();
   }
 
   /** Routes in the tables; none in the end. */
@@ -127,18 +133,24 @@ export class Rehearsal {
     return this.#router.tables.reduce((sum, table) => sum + table.rib.pathCount, 0);
   }
 
-  /** One short piece, a few milliseconds at first; false when the rehearsal is over. */
+  /** One short piece; false when the rehearsal is over. */
   step(): boolean {
-    const { neighbor, says } = turns[this.#step % turns.length]!;
-    const now = Math.floor(this.#step / turns.length);
-    const round = says === 'reach' ? now : now - roundsKept;
-    if (now >= rounds + roundsKept) return false;
-    if (round >= 0 && round < rounds) this.#hear(neighbor, this.#updates(round, neighbor, says));
-    this.#step++;
-    return true;
+    return this.#play.next().done !== true;
   }
 
-  #updates(round: number, neighbor: 0 | 1, says: 'reach' | 'unreach'): Uint8Array {
+  *#playAll(): Generator<undefined, void> {
+    for (let now = 0; now < rounds + roundsKept; now++) {
+      for (const [turn, { neighbor, says }] of turns.entries()) {
+        const round = says === 'reach' ? now : now - roundsKept;
+        if (round < 0 || round >= rounds) continue;
+        const updates = this.#updates(round, neighbor, says, now * turns.length + turn);
+        // Little at a time while nothing is compiled; then also as much as a socket may deliver.
+        yield* this.#hear(neighbor, updates, (now + turn) % 2 === 0 || now < 4 ? 3000 : 65_536);
+      }
+    }
+  }
+
+  #updates(round: number, neighbor: 0 | 1, says: 'reach' | 'unreach', variant: number): Uint8Array {
     const family = round % 2 === 0 ? 'ipv4' : 'ipv6';
     const updates: Uint8Array[] = [];
     for (let set = 0; set < setsPerRound; set++) {
@@ -146,23 +158,24 @@ export class Rehearsal {
       const prefixes = prefixesOf(family, (round * setsPerRound + set) * 128, size);
       updates.push(
         says === 'reach'
-          ? reach(family, prefixes, neighbor, this.#step * setsPerRound + set)
+          ? reach(family, prefixes, neighbor, variant * setsPerRound + set)
           : encodeUnreach({ ...template(family), multiprotocol: false }, prefixes, 0).bytes,
       );
     }
     return Buffer.concat(updates);
   }
 
-  /** In pieces that end where no message does, as from a socket; then what follows from it. */
-  #hear(neighbor: number, bytes: Uint8Array): void {
-    const size = this.#step % 2 === 0 ? 3000 : 65_536;
-    for (let at = 0; at < bytes.length; at += size) {
-      const piece = bytes.slice(at, at + size);
+  /** In pieces that end where no message does, as from a socket; then what follows from each. */
+  *#hear(neighbor: number, bytes: Uint8Array, pieceBytes: number): Generator<undefined, void> {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      const piece = bytes.slice(at, at + pieceBytes);
       this.#tell({ kind: 'tcpReceived', connection: -1 - neighbor, bytes: piece });
-    }
-    while (this.#router.hasWork()) {
-      this.#router.runSlice(++this.#nowMs);
-      this.#perform();
+      yield;
+      while (this.#router.hasWork()) {
+        this.#router.runSlice(++this.#nowMs);
+        this.#perform();
+        yield;
+      }
     }
   }
 
@@ -171,17 +184,24 @@ export class Rehearsal {
     this.#perform();
   }
 
-  /** Nothing leaves: sockets take all they are given, at once. */
+  /** Nothing leaves: sockets take all they are given, the kernel all it is told, at once. */
   #perform(): void {
     for (;;) {
+      const answers: Fact[] = [];
       const sent = new Set<number>();
       for (const order of this.#router.takeOrders()) {
         if (order.kind === 'tcpSend') sent.add(order.connection);
+        else if (order.kind === 'scanKernel') {
+          answers.push({ ...order, kind: 'kernelScanned', routes: [] });
+        } else if (order.kind === 'scanNexthops') {
+          answers.push({ kind: 'nexthopsScanned', seq: order.seq, objects: [] });
+        } else if (order.kind === 'kernelRoutes' || order.kind === 'kernelNexthop') {
+          answers.push({ kind: 'kernelDone', seq: order.seq, failures: [] });
+        }
       }
-      if (sent.size === 0) return;
-      for (const connection of sent) {
-        this.#router.handle({ kind: 'tcpDrained', connection }, this.#nowMs);
-      }
+      for (const connection of sent) answers.push({ kind: 'tcpDrained', connection });
+      if (answers.length === 0) return;
+      for (const answer of answers) this.#router.handle(answer, this.#nowMs);
     }
   }
 }

@@ -15,7 +15,7 @@ import type { Consoles } from './consoles.ts';
 import { createEngineHost } from './engine-host.ts';
 import type { EngineHost } from './engine-host.ts';
 import { Logging } from './logging.ts';
-import { giveMemoryBack } from './memory.ts';
+import { giveMemoryBack, giveMemoryBackWhenQuiet } from './memory.ts';
 import { rehearse } from './rehearsal.ts';
 import { DaemonControl } from './router-control.ts';
 import type { GoodConfig } from './router-control.ts';
@@ -99,7 +99,13 @@ export async function startRouter(
     return openFailure;
   }
   handleSignals(control, logging, router.view);
-  rehearse({ isBusy: () => loop.isBehind || router.hasWork(), onDone: giveMemoryBack });
+  rehearse({
+    isBusy: () => loop.isBehind || router.hasWork(),
+    onDone: () => {
+      giveMemoryBack();
+      giveMemoryBackWhenQuiet();
+    },
+  });
   return {
     ended: ended.then(async (status) => {
       await host.close();
