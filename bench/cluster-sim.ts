@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { SimCluster } from './sim-cluster.ts';
 
 const SERVICES = [10, 100, 1000, 10_000];
-const NODES = [3, 30, 150, 500];
+const NODES = [3, 50, 500];
 const HEAD = [
   'services',
   'nodes',
