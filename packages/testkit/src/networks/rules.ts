@@ -48,8 +48,11 @@ export function memberRules({ importRules, exportRules }: RulePair): RulePair {
   };
 }
 
-/** Each way into another member of a confederation makes a route a little worse. */
-export const CROSSING: readonly Rule[] = [{ when: {}, action: { kind: 'raiseMed', value: 1 } }];
+/**
+ * Each hop inside a confederation makes a route a little worse. RFC 5065 §5.3 takes routes of other
+ * members for internal ones, so two routers of a member could each prefer the other's for ever.
+ */
+export const HOP_INSIDE: readonly Rule[] = [{ when: {}, action: { kind: 'raiseMed', value: 1 } }];
 
 /** Import and export rules of an external session, on top of those that its relation asks for. */
 export function drawRules(
@@ -76,13 +79,14 @@ export function drawRules(
     rules.push({ when: { nets: some() }, action: { kind: 'origin', value: draw.pick([0, 1, 2]) } });
   }
   const setsMed = router.med !== 'unset';
+  // Per AS, with room for hops inside of it, so that no router sets the very metric that it received:
+  // the engine does not tell that from a metric that nobody set, and BIRD does.
+  const metric = (asn & 0xffff) * 16;
   if (setsMed && draw.chance(0.1)) {
-    importRules.push({ when: {}, action: { kind: 'med', value: asn + 0x10000 } });
+    importRules.push({ when: {}, action: { kind: 'med', value: metric + 0x1000000 } });
   }
   if (setsMed && draw.chance(0.3)) {
-    // Per AS, so that no router sets the very metric that it received: the engine does not tell
-    // that from a metric that nobody set, and BIRD does.
-    const value = asn + draw.pick([0, 0x20000, 0x40000]);
+    const value = metric + draw.pick([0, 0x2000000, 0x4000000]);
     const when = draw.chance(0.5) ? { nets: some() } : {};
     exportRules.push({ when, action: { kind: 'med', value } });
   }

@@ -2,8 +2,8 @@
 // has exactly one outcome, by construction. Between ASes a route gets strictly worse on each way
 // round: its AS path grows, and local preference follows business relations whose class never
 // improves from hop to hop (Gao and Rexford; within a class it is free). Inside an AS all compare
-// alike down to MED, each has a session with the same reflectors or with everybody, and on the way
-// through a confederation MED grows. MED is compared always, or without sessions inside an AS in
+// alike down to MED, each has a session with the same reflectors or with everybody, and with each
+// hop inside a confederation MED grows. MED is compared always, or without sessions inside an AS in
 // groups per neighbor AS, or it is not there; the order of paths is total in each case.
 
 import type { Prefix } from '@rookery/net';
@@ -18,7 +18,7 @@ import type {
   SessionPlan,
   Shape,
 } from './plan.ts';
-import { CROSSING, drawRules, memberRules } from './rules.ts';
+import { HOP_INSIDE, drawRules, memberRules } from './rules.ts';
 import type { RulePair } from './rules.ts';
 
 const SHAPES: readonly Shape[] = [
@@ -41,7 +41,8 @@ export function drawNetwork(seed: number): NetworkPlan {
 
 /** Most networks are small, each twentieth has dozens of routers, each hundredth up to 200. */
 function drawSize(seed: number, draw: Draw): number {
-  if (seed % 100 === 0) return draw.between(61, 200);
+  if (seed % 200 === 0) return draw.between(121, 200);
+  if (seed % 100 === 0) return draw.between(61, 120);
   if (seed % 20 === 0) return draw.between(12, 60);
   return draw.between(2, 11);
 }
@@ -277,14 +278,12 @@ class Builder {
       members.push(routers);
     }
     const segment = this.#addSegment(members.flat());
+    const worse = [{ importRules: HOP_INSIDE }, { importRules: HOP_INSIDE }] as const;
     const cross = (a: number, b: number): void =>
-      this.#connect(segment, draw.pick(members[a]!), draw.pick(members[b]!), [
-        { importRules: CROSSING },
-        { importRules: CROSSING },
-      ]);
+      this.#connect(segment, draw.pick(members[a]!), draw.pick(members[b]!), worse);
     let parent = 0;
     members.forEach(([first, second], i) => {
-      if (second) this.#connect(segment, first!, second);
+      if (second) this.#connect(segment, first!, second, worse);
       if (i === 0) return;
       parent = draw.between(0, i - 1);
       cross(parent, i);
