@@ -2,7 +2,7 @@
 // kernel has is what we want, and which routes of the kernel are none of our business. Behaviour
 // as in bird.md §6.
 
-import { isLinkLocal, parsePrefix } from '@rookery/net';
+import { isLinkLocal } from '@rookery/net';
 import type { Family } from '@rookery/net';
 import type { Nexthop, RouteAttributes } from '@rookery/rib';
 import type { KernelNexthop, KernelRoute, KernelRouteShape } from './io.ts';
@@ -43,15 +43,23 @@ export function metricOf(family: Family, attributes: RouteAttributes, metric: nu
   return attributes.kernel?.metric ?? (family === 'ipv6' ? DEFAULT_IPV6_METRIC : 0);
 }
 
-/** True when packets fare the same with what the kernel has as with what we want. */
-export function sameInKernel(wanted: KernelRouteShape, found: KernelRouteShape): boolean {
+/**
+ * True when packets fare the same with what the kernel has as with what we want. Who knows the
+ * `nexthopsKey` of either spares its making.
+ */
+export function sameInKernel(
+  wanted: KernelRouteShape,
+  found: KernelRouteShape,
+  wantedNexthops = nexthopsKey(wanted.nexthops),
+  foundNexthops = nexthopsKey(found.nexthops),
+): boolean {
   if (wanted.dest !== found.dest) return false;
   if (wanted.prefsrc !== undefined && wanted.prefsrc !== found.prefsrc) return false;
   if ((wanted.realm ?? 0) !== (found.realm ?? 0)) return false;
   for (const [name, value] of Object.entries(wanted.metrics ?? {})) {
     if (found.metrics?.[name] !== value) return false;
   }
-  return wanted.dest !== 'unicast' || nexthopsKey(wanted.nexthops) === nexthopsKey(found.nexthops);
+  return wanted.dest !== 'unicast' || wantedNexthops === foundNexthops;
 }
 
 /** Multicast, loopback and link-local networks, other TOS and cloned routes: skipped silently. */
@@ -61,7 +69,7 @@ export function isOfNoInterest(route: KernelRoute): boolean {
   if (route.family === 'ipv6') {
     return isLinkLocal(address) || address.startsWith('ff') || route.net === '::1/128';
   }
-  const first = parsePrefix(route.net)!.words[0]! >>> 24;
+  const first = Number.parseInt(route.net, 10);
   return first === 127 || (first >= 224 && first <= 239);
 }
 

@@ -187,6 +187,31 @@ test('learning takes in routes of others, follows events and prunes at the scan'
   assert.deepEqual(router.fib.owned(), [], 'nothing is exported back');
 });
 
+test('a long scan is compared in slices, and does not judge what changed after it was ordered', () => {
+  const many = (from: number, to: number, gateway: string): StaticRoute[] =>
+    Array.from({ length: to - from }, (_, i) =>
+      via(`10.${(from + i) >> 8}.${(from + i) & 255}.0/24`, gateway),
+    );
+  const { lan, router } = start(config(many(0, 6000, '192.168.1.32')));
+  lan.advance(1000);
+  const scannedAt = lan.clock.nowMs;
+  const scanning = (): boolean => router.texts(scannedAt + 1).some((l) => l.includes('Scanning'));
+  lan.until(scanning, 61_000, 'a scan');
+  assert.ok(!router.texts(scannedAt + 1).some((l) => l.includes('Pruning table')), 'it goes on');
+  const wanted = [...many(0, 3000, '192.168.1.33'), ...many(6000, 7000, '192.168.1.32')];
+  router.configure(config(wanted));
+  lan.advance(1000);
+  assert.deepEqual(
+    router.fib.owned(),
+    wanted.map(({ net, via: [hop] }) => `${net} via ${hop!.gateway} metric 32`).toSorted(),
+  );
+  assert.ok(router.texts(scannedAt + 1).some((l) => l.includes('Pruning table')));
+  assert.deepEqual(
+    router.texts().filter((l) => l.startsWith('Netlink')),
+    [],
+  );
+});
+
 test('after lost notifications the engine scans again', () => {
   const { lan, router } = start(config([via('10.0.0.0/24', '192.168.1.32')]));
   router.fib.remove(route('10.0.0.0/24'));

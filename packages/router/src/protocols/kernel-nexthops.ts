@@ -70,7 +70,9 @@ export class KernelNexthops {
   /** Sets that the kernel took no object for; forgotten at the next scan. */
   readonly #refused = new Set<string>();
   /** What the last scan found, whoever owns it. */
-  #found: ReadonlyMap<number, KernelNexthopObject> = new Map();
+  #found = new Map<number, KernelNexthopObject>();
+  /** Objects that were removed, by the sequence number of the order: older scans still have them. */
+  readonly #removed = new Map<number, number>();
   #supported = false;
 
   constructor(deps: KernelNexthopsDeps) {
@@ -144,6 +146,10 @@ export class KernelNexthops {
     this.#supported = objects !== undefined;
     this.#refused.clear();
     this.#found = new Map((objects ?? []).map((found) => [found.id, found]));
+    for (const [id, removedBy] of this.#removed) {
+      if (removedBy > seq) this.#found.delete(id);
+      else this.#removed.delete(id);
+    }
     let changed = false;
     for (const object of [...this.#objects.values()]) {
       if (object.seq > seq || object.nexthops === GONE) continue;
@@ -201,7 +207,15 @@ export class KernelNexthops {
   }
 
   clear(): void {
-    for (const index of [this.#objects, this.#singles, this.#groups, this.#ordered, this.#uses])
+    for (const index of [
+      this.#objects,
+      this.#singles,
+      this.#groups,
+      this.#ordered,
+      this.#uses,
+      this.#found,
+      this.#removed,
+    ])
       index.clear();
     this.#supported = false;
   }
@@ -232,6 +246,7 @@ export class KernelNexthops {
     const { id, hop, members } = object;
     const seq = change === 'add' ? object.seq : engine.nextId();
     if (change === 'add') this.#ordered.set(seq, { object, key: object.nexthops });
+    else this.#removed.set(id, seq);
     engine.order({
       kind: 'kernelNexthop',
       seq,
@@ -264,6 +279,7 @@ export class KernelNexthops {
 
   #forget(object: NexthopObject, as: typeof GONE | typeof FOREIGN = GONE): void {
     this.#objects.delete(object.id);
+    this.#found.delete(object.id);
     this.#rename(object, as);
     for (const member of object.members) this.release(member.object);
   }

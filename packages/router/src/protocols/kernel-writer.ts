@@ -36,6 +36,11 @@ export class KernelWriter {
     return this.#pending;
   }
 
+  /** The number that the next change will have. */
+  get nextNumber(): number {
+    return this.#numbered;
+  }
+
   /** Returns the number of the change, which is never 0. */
   change(
     change: KernelChange,

@@ -15,7 +15,6 @@ import {
   PROTOCOL_REDIRECT,
   isOfNoInterest,
   kernelShapeFor,
-  metricOf,
   sameInKernel,
 } from '../kernel-route.ts';
 import { isUp } from '../interfaces.ts';
@@ -25,6 +24,7 @@ import { KernelForms, serves } from './kernel-forms.ts';
 import type { KernelForm, KernelProfile } from './kernel-forms.ts';
 import { KernelLearner } from './kernel-learn.ts';
 import { GONE, KernelNexthops } from './kernel-nexthops.ts';
+import { KernelScan } from './kernel-scan.ts';
 import { KernelWants, WANT } from './kernel-wants.ts';
 import type { WantState } from './kernel-wants.ts';
 import { KernelWriter } from './kernel-writer.ts';
@@ -58,6 +58,9 @@ export class KernelProtocol extends Protocol implements ExportSink {
   #scanned = false;
   #rescanOnceFed = false;
   #lastScanMs: number | undefined;
+  /** The scan that is being compared, and the number of the first change after its order. */
+  #reading: KernelScan | undefined;
+  #orderedBefore = 0;
 
   constructor(engine: Engine, config: KernelConfig) {
     super(engine, config);
@@ -123,24 +126,22 @@ export class KernelProtocol extends Protocol implements ExportSink {
     this.trace('events', 'Scanning routing table');
     this.#lastScanMs = this.engine.nowMs;
     this.#learner.beginScan();
-    const seen = new Uint8Array(this.channel.table.prefixes.limit);
-    for (const route of fact.routes) {
-      if (isOfNoInterest(route)) continue;
-      if (route.protocol === PROTOCOL_BIRD) this.#compareOwn(route, seen);
-      else if (route.protocol === PROTOCOL_REDIRECT) {
-        this.trace('packets', `${route.net}: [redirect] deleting`);
-        this.#writer.removeRoute(route);
-      } else this.#learner.found(route);
-    }
-    this.#learner.endScan();
-    this.trace('events', `Pruning table ${this.config.channel.table}`);
-    this.#scanned = true;
-    for (const net of this.#wants.nets()) {
-      if (seen[net] === 1 || this.#wants.stateOf(net) === WANT.pending) continue;
-      if (this.flags.packets) this.trace('packets', `${this.#text(net)}: installing`);
-      this.#wants.setState(net, WANT.absent);
-      this.#install(net);
-    }
+    if (this.#reading) this.engine.work.cancel(this.#reading);
+    const { limit } = this.channel.table.prefixes;
+    this.#reading = new KernelScan(fact.routes, limit, this.#orderedBefore, {
+      owner: this,
+      found: (route, scan) => this.#found(route, scan),
+      prune: () => {
+        this.#learner.endScan();
+        this.trace('events', `Pruning table ${this.config.channel.table}`);
+        this.#scanned = true;
+      },
+      wanted: () => this.#wants.nets(),
+      missing: (net) => this.#missing(net),
+    });
+    // What a former life left behind is adopted before anything of ours is written.
+    if (this.#scanned) this.engine.work.add(this.#reading);
+    else this.#reading.run(Infinity);
   }
 
   handleScanFailed(fact: Extract<Fact, { readonly kind: 'kernelScanFailed' }>): void {
@@ -317,6 +318,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
     this.#restoreTimer.clear();
     this.#scanned = false;
     this.#rescanOnceFed = false;
+    if (this.#reading) this.engine.work.cancel(this.#reading);
     this.#learner.clear();
     this.#wants.clear();
     this.#forms.clear();
@@ -329,6 +331,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
     if (!this.running) return;
     this.#rescanOnceFed = false;
     this.flushChanges();
+    this.#orderedBefore = this.#writer.nextNumber;
     this.#scanNexthops();
     this.engine.order({
       kind: 'scanKernel',
@@ -352,35 +355,64 @@ export class KernelProtocol extends Protocol implements ExportSink {
     return this.running && table === this.config.kernelTable && family === this.family;
   }
 
-  #compareOwn(route: KernelRoute, seen: Uint8Array): void {
-    const { attributes, prefixes } = this.channel.table;
-    const net = prefixes.findText(route.net);
+  #found(route: KernelRoute, scan: KernelScan): number {
+    if (isOfNoInterest(route)) return -1;
+    if (route.protocol === PROTOCOL_BIRD) return this.#compareOwn(route, scan);
+    if (route.protocol === PROTOCOL_REDIRECT) {
+      this.trace('packets', `${route.net}: [redirect] deleting`);
+      this.#writer.removeRoute(route);
+    } else this.#learner.found(route);
+    return -1;
+  }
+
+  #missing(net: number): void {
+    if (!this.#isJudgedBy(this.#reading!, net)) return;
+    if (this.flags.packets) this.trace('packets', `${this.#text(net)}: installing`);
+    this.#wants.setState(net, WANT.absent);
+    this.#install(net);
+  }
+
+  /** False when the net has changed since the scan was ordered. */
+  #isJudgedBy(scan: KernelScan, net: number): boolean {
     const wants = this.#wants;
-    const wanted = wants.attributesOf(net);
-    const { metric: own } = this.config;
-    const metric = wanted === 0 ? own : metricOf(this.family, attributes.get(wanted), own);
+    return wants.stateOf(net) !== WANT.pending && wants.numberOf(net) < scan.before;
+  }
+
+  #compareOwn(route: KernelRoute, scan: KernelScan): number {
+    const net = this.channel.table.prefixes.findText(route.net);
+    const wants = this.#wants;
+    const profile = wants.has(net) ? this.#profileOf(net) : undefined;
+    const metric = profile ? profile.plain.shape.metric : this.config.metric;
     // Another metric is another daemon's or another instance's route.
-    if (metric !== route.metric && metric !== 0) return;
-    if (wanted === 0) {
+    if (metric !== route.metric && metric !== 0) return -1;
+    if (!profile) {
       // What a former life left behind may be announced again (RFC 4724 §4.1).
-      if (!this.channel.fed || this.engine.recovery.active)
-        return this.trace('packets', `${route.net}: ignored`);
+      if (!this.channel.fed || this.engine.recovery.active) {
+        this.trace('packets', `${route.net}: ignored`);
+        return -1;
+      }
       this.trace('packets', `${route.net}: deleting`);
       this.#writer.removeRoute(route);
-      return;
+      return -1;
     }
-    if (seen[net] === 1) return this.trace('packets', `${route.net}: already seen`);
-    seen[net] = 1;
-    if (wants.stateOf(net) === WANT.pending) return this.trace('packets', `${route.net}: seen`);
-    const profile = this.#profileOf(net);
-    this.#setForm(net, this.#formFound(profile, route));
-    wants.setState(net, WANT.present);
-    if (sameInKernel(profile.plain.shape, route)) {
-      wants.setError(net, undefined);
-      return this.trace('packets', `${route.net}: seen`);
+    if (scan.hasSeen(net)) {
+      this.trace('packets', `${route.net}: already seen`);
+      return net;
+    }
+    const judged = this.#isJudgedBy(scan, net) && !this.#hasLostObject(net);
+    if (judged) {
+      this.#setForm(net, this.#formFound(profile, route));
+      wants.setState(net, WANT.present);
+    }
+    const { shape, nexthops } = profile.plain;
+    if (!judged || sameInKernel(shape, route, nexthops, scan.nexthopsOf(route))) {
+      if (judged) wants.setError(net, undefined);
+      if (this.flags.packets) this.trace('packets', `${route.net}: seen`);
+      return net;
     }
     this.trace('packets', `${route.net}: updating`);
     this.#write('replace', net, this.#forms.formFor(profile));
+    return net;
   }
 
   /** The form of a route that the scan found, as far as next hop objects are concerned. */
