@@ -78,6 +78,8 @@ test('echo packets of both ends come back, and both sessions stay up', { skip },
     'announced and in force',
   );
   assert.equal(seen['remote-echo-receive-interval'], INTERVAL_MS);
+  assert.ok(seen['rtt-min'] > 0 && seen['rtt-min'] <= seen['rtt-avg']);
+  assert.ok(seen['rtt-avg'] <= seen['rtt-max']);
 });
 
 test(
@@ -152,6 +154,9 @@ interface PeerJson {
   readonly 'echo-receive-interval': number;
   readonly 'echo-transmit-interval': number;
   readonly 'remote-echo-receive-interval': number;
+  readonly 'rtt-min': number;
+  readonly 'rtt-avg': number;
+  readonly 'rtt-max': number;
 }
 
 interface CountersJson {

@@ -37,10 +37,16 @@ export function sendEcho(session: Mutable<BfdSession>, nowMs: number, random: ()
 }
 
 /** An echo packet came back. */
-export function takeEcho(session: Mutable<BfdSession>, nowMs: number): void {
+export function takeEcho(session: Mutable<BfdSession>, rttUs: number, nowMs: number): void {
   if (echoIntervalUs(session) === 0) return;
   session.echoesReceived++;
   session.lastEchoRxMs = nowMs;
+  const { minUs, maxUs, sumUs } = session.echoRtt ?? { minUs: rttUs, maxUs: rttUs, sumUs: 0 };
+  session.echoRtt = {
+    minUs: Math.min(minUs, rttUs),
+    maxUs: Math.max(maxUs, rttUs),
+    sumUs: sumUs + rttUs,
+  };
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

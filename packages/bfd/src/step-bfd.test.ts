@@ -114,7 +114,7 @@ const EVENTS: Readonly<Record<string, (lone: Lone) => BfdEvent>> = {
   disabled: () => ({ kind: 'disabled' }),
   enabled: () => ({ kind: 'enabled' }),
   pathLost: () => ({ kind: 'pathLost' }),
-  echo: () => ({ kind: 'echoReturned' }),
+  echo: () => ({ kind: 'echoReturned', rttUs: 200 }),
   slower: () => ({ kind: 'configChanged', config: { ...CONFIG, minTxIntervalUs: 900_000 } }),
 };
 
@@ -426,7 +426,9 @@ test('a session whose echo packets stop coming back is down; one that never got 
     lone.send({ kind: 'timerExpired' });
   }
   assert.equal(lone.session.state, 'Up', 'a filter in the way is no failure of the path');
-  lone.send({ kind: 'echoReturned' });
+  lone.send({ kind: 'echoReturned', rttUs: 300 });
+  lone.send({ kind: 'echoReturned', rttUs: 100 });
+  assert.deepEqual(lone.session.echoRtt, { minUs: 100, maxUs: 300, sumUs: 400 });
   lone.receive(alive);
   lone.nowMs += 149;
   assert.equal(outcome(lone, lone.send({ kind: 'timerExpired' })).split(',')[0], 'Up');

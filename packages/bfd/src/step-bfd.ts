@@ -73,6 +73,8 @@ export interface BfdSession {
   readonly packetsReceived: number;
   readonly echoesSent: number;
   readonly echoesReceived: number;
+  /** Round trips of all of them. */
+  readonly echoRtt?: { readonly minUs: number; readonly maxUs: number; readonly sumUs: number };
   readonly upEvents: number;
   readonly downEvents: number;
 }
@@ -81,7 +83,7 @@ export type BfdEvent =
   | { readonly kind: 'packetReceived'; readonly packet: BfdPacket }
   | { readonly kind: 'timerExpired' }
   /** An echo packet of this session came back. */
-  | { readonly kind: 'echoReturned' }
+  | { readonly kind: 'echoReturned'; readonly rttUs: number }
   /** The operator takes the session down or lets it live; clients keep their sessions (RFC 5882 §3.2). */
   | { readonly kind: 'disabled' }
   | { readonly kind: 'enabled' }
@@ -200,7 +202,7 @@ function dispatch(step: Step, event: BfdEvent): void {
       onTimer(step);
       return;
     case 'echoReturned':
-      takeEcho(step.session, step.nowMs);
+      takeEcho(step.session, event.rttUs, step.nowMs);
       return;
     case 'disabled':
       if (step.session.state !== 'AdminDown') {

@@ -6,6 +6,7 @@
 
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { decodeEcho, ECHO_PORT, encodeEcho, RETURNED_TTL } from '@rookery/bfd';
 import { err, ok } from '@rookery/net';
 import type { IpAddress, Result } from '@rookery/net';
@@ -27,6 +28,8 @@ interface Sender {
   sequence: number;
   /** The highest one that came back. */
   returned: number;
+  /** When the last ones left, by the end of their sequence numbers. */
+  readonly sentMs: Float64Array;
   mac: Uint8Array | undefined;
   macUntilMs: number;
 }
@@ -41,6 +44,8 @@ const IP_ETHERTYPE = 0x0800;
 const UDP = 17;
 const DATAGRAM_LIMIT = 256;
 const PACKETS_PER_TURN = 256;
+/** A power of two: as many as may be on their way. */
+const IN_FLIGHT = 64;
 /** A neighbor with a new network card is found again this soon. */
 const MAC_LIFETIME_MS = 1000;
 
@@ -55,12 +60,12 @@ export function returnsEchoes(interfaceName: string): boolean {
 }
 
 export class EchoSockets {
-  readonly #returned: (discriminator: number) => void;
+  readonly #returned: (discriminator: number, rttUs: number) => void;
   readonly #senders = new Map<number, Sender>();
   readonly #sockets = new Map<string, Socket>();
 
   /** `returned`: an echo packet of that session came back. */
-  constructor(returned: (discriminator: number) => void) {
+  constructor(returned: (discriminator: number, rttUs: number) => void) {
     this.#returned = returned;
   }
 
@@ -76,6 +81,7 @@ export class EchoSockets {
     }
     if (!sender.mac) return undefined;
     sender.sequence++;
+    sender.sentMs[sender.sequence % IN_FLIGHT] = nowMs;
     const { secret, sequence } = sender;
     const { discriminator, local } = path;
     const bytes = encodeEcho(local, { discriminator, sequence, secret });
@@ -113,6 +119,7 @@ export class EchoSockets {
       secret: randomInt(2 ** 32),
       sequence: 0,
       returned: 0,
+      sentMs: new Float64Array(IN_FLIGHT),
       mac: undefined,
       macUntilMs: -Infinity,
     };
@@ -156,8 +163,10 @@ export class EchoSockets {
     if (!echo || !sender || echo.ttl !== RETURNED_TTL) return;
     if (echo.secret !== sender.secret || echo.address !== sender.path.local) return;
     if (echo.sequence <= sender.returned || echo.sequence > sender.sequence) return;
+    if (sender.sequence - echo.sequence >= IN_FLIGHT) return;
     sender.returned = echo.sequence;
-    this.#returned(echo.discriminator);
+    const tookMs = performance.now() - sender.sentMs[echo.sequence % IN_FLIGHT]!;
+    this.#returned(echo.discriminator, Math.round(tookMs * 1000));
   }
 
   #closeSocket(name: string): void {

@@ -40,6 +40,13 @@ export function factOf(request: BfdRequest, machine: BfdSession): BfdFact {
       remoteMinEchoRxUs: machine.remoteMinEchoRxUs,
       echoesReceived: machine.echoesReceived,
       echoesSent: machine.echoesSent,
+      ...(machine.echoRtt && {
+        echoRtt: {
+          minUs: machine.echoRtt.minUs,
+          averageUs: Math.round(machine.echoRtt.sumUs / machine.echoesReceived),
+          maxUs: machine.echoRtt.maxUs,
+        },
+      }),
       packetsReceived: machine.packetsReceived,
       packetsSent: machine.packetsSent,
     },

@@ -75,9 +75,9 @@ export class BfdSessions {
   readonly #entries = new Map<string, Entry>();
   readonly #byDiscriminator = new Map<number, Entry>();
   readonly #receivers = new Map<string, UdpReceiver>();
-  readonly #echo = new EchoSockets((discriminator) => {
+  readonly #echo = new EchoSockets((discriminator, rttUs) => {
     const entry = this.#byDiscriminator.get(discriminator);
-    if (entry) this.#step(entry, { kind: 'echoReturned' });
+    if (entry) this.#step(entry, { kind: 'echoReturned', rttUs });
   });
   readonly #refusedAtMs = new Map<string, number>();
   readonly #dropped = { ttl: 0, malformed: 0, stranger: 0, wrongAuthentication: 0 };

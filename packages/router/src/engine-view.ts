@@ -120,6 +120,7 @@ export class EngineView implements RouterView {
         remoteMinEchoRxUs: details?.remoteMinEchoRxUs ?? 0,
         echoesReceived: details?.echoesReceived ?? 0,
         echoesSent: details?.echoesSent ?? 0,
+        ...(details?.echoRtt && { echoRtt: details.echoRtt }),
         packetsReceived: details?.packetsReceived ?? 0,
         packetsSent: details?.packetsSent ?? 0,
         upEvents: entry.upEvents,

@@ -137,8 +137,16 @@ export interface BfdSessionDetails {
   readonly remoteMinEchoRxUs: number;
   readonly echoesReceived: number;
   readonly echoesSent: number;
+  /** Round trips of echo packets; absent before the first. */
+  readonly echoRtt?: EchoRoundTrips;
   readonly packetsReceived: number;
   readonly packetsSent: number;
+}
+
+export interface EchoRoundTrips {
+  readonly minUs: number;
+  readonly averageUs: number;
+  readonly maxUs: number;
 }
 
 export type BfdState = 'AdminDown' | 'Down' | 'Init' | 'Up';

@@ -14,7 +14,7 @@ import type {
   SymbolConfig,
   TimeFormats,
 } from './config.ts';
-import type { InterfaceFact, KernelRoute, BfdState } from './io.ts';
+import type { EchoRoundTrips, InterfaceFact, KernelRoute, BfdState } from './io.ts';
 import type { SpeakerRunningConfig } from './running-config.ts';
 
 /** Engine milliseconds. */
@@ -432,6 +432,7 @@ export interface BfdSessionView {
   readonly remoteMinEchoRxUs: number;
   readonly echoesReceived: number;
   readonly echoesSent: number;
+  readonly echoRtt?: EchoRoundTrips;
   readonly packetsReceived: number;
   readonly packetsSent: number;
   readonly upEvents: number;

@@ -1,7 +1,7 @@
 // `show bfd peers` with brief and counters, and one peer; text and JSON. Units are milliseconds;
 // while a session is not up FRR still shows the configured intervals.
 
-import type { BfdSessionView } from '@rookery/router';
+import type { BfdSessionView, EchoRoundTrips } from '@rookery/router';
 import { ageMs } from './context.ts';
 import type { VtyContext } from './context.ts';
 import { bfdAge } from './durations.ts';
@@ -26,6 +26,9 @@ function diagnosticText(code: number): string {
 }
 
 const STATES = { AdminDown: 'shutdown', Down: 'down', Init: 'init', Up: 'up' } as const;
+
+/** What FRR prints without echo packets. */
+const NO_ROUND_TRIP: EchoRoundTrips = { minUs: 0, averageUs: 0, maxUs: 0 };
 
 export function bfdPeersText(context: VtyContext): string {
   return `BFD Peers:\n${context.view
@@ -54,6 +57,7 @@ function peerText(context: VtyContext, session: BfdSessionView): string {
   const ms = (us: number): string => `${Math.round(us / 1000)}ms`;
   const orDisabled = (us: number): string => (us === 0 ? 'disabled' : ms(us));
   const age = bfdAge(ageMs(context, session.sinceMs));
+  const rtt = session.echoRtt ?? NO_ROUND_TRIP;
   const lines = [
     `\t\tID: ${session.localDiscriminator}`,
     `\t\tRemote ID: ${session.remoteDiscriminator}`,
@@ -68,7 +72,7 @@ function peerText(context: VtyContext, session: BfdSessionView): string {
     `\t\tDiagnostics: ${diagnosticText(session.localDiagnostic)}`,
     `\t\tRemote diagnostics: ${diagnosticText(session.remoteDiagnostic)}`,
     `\t\tPeer Type: ${session.configured ? 'configured' : 'dynamic'}`,
-    '\t\tRTT min/avg/max: 0/0/0 usec',
+    `\t\tRTT min/avg/max: ${rtt.minUs}/${rtt.averageUs}/${rtt.maxUs} usec`,
     '\t\tLocal timers:',
     `\t\t\tDetect-multiplier: ${session.localMultiplier}`,
     `\t\t\tReceive interval: ${ms(session.localMinRxUs)}`,
@@ -101,6 +105,7 @@ function identityJson(session: BfdSessionView): { [key: string]: Json | undefine
 
 function peerJson(context: VtyContext, session: BfdSessionView): Json {
   const ms = (us: number): number => Math.round(us / 1000);
+  const rtt = session.echoRtt ?? NO_ROUND_TRIP;
   const age = Math.floor(ageMs(context, session.sinceMs) / 1000);
   return {
     ...identityJson(session),
@@ -123,9 +128,9 @@ function peerJson(context: VtyContext, session: BfdSessionView): Json {
     'remote-transmit-interval': ms(session.remoteMinTxUs),
     'remote-echo-receive-interval': ms(session.remoteMinEchoRxUs),
     'remote-detect-multiplier': session.remoteMultiplier,
-    'rtt-min': 0,
-    'rtt-avg': 0,
-    'rtt-max': 0,
+    'rtt-min': rtt.minUs,
+    'rtt-avg': rtt.averageUs,
+    'rtt-max': rtt.maxUs,
   };
 }
 
