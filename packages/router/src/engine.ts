@@ -17,6 +17,7 @@ import type { BgpProtocol } from './protocols/bgp.ts';
 import type { RouterDiscovery } from './radv/router-discovery.ts';
 import type { Recovery } from './recovery.ts';
 import type { RedirectWatch } from './redirects.ts';
+import type { KernelProtocol } from './protocols/kernel.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Timers } from './timers.ts';
 import type { RouterView } from './view.ts';
@@ -63,6 +64,8 @@ export interface Engine {
   table(name: string): RouteTable;
   /** Exporters that run: the engine looks at them after every step. */
   readonly exporters: Set<Exporter>;
+  /** Kernel protocols that run. */
+  readonly kernels: Set<KernelProtocol>;
   /** Other followers of tables (pipes), treated alike. */
   readonly followers: Set<Task & { readonly pending: boolean }>;
   /** Gives a connection to the dynamic instance for its neighbor, made by `configure` if need be. */

@@ -57,12 +57,6 @@ export class ProtocolSet {
     return this.#all.some((p) => p.kind === 'device' && p.running);
   }
 
-  *kernels(): Iterable<KernelProtocol> {
-    for (const protocol of this.#all) {
-      if (protocol instanceof KernelProtocol && protocol.running) yield protocol;
-    }
-  }
-
   /** Channels of neighbors that keep our routes while we restart and have not sent theirs again. */
   recoveringChannels(): number {
     let count = 0;

@@ -9,6 +9,7 @@ import { BfdBroker } from './bfd-broker.ts';
 import { BgpGroups } from './bgp/groups.ts';
 import type { BgpTap } from './bgp/tap.ts';
 import type { BgpConfig, DebugMask, LogClass, RouterConfig, TableConfig } from './config.ts';
+import type { KernelProtocol } from './protocols/kernel.ts';
 import type { ProtocolOutcome, TableDumpCommand } from './control.ts';
 import type { ConnectionHandler, Engine } from './engine.ts';
 import type { Exporter } from './exporter.ts';
@@ -73,6 +74,7 @@ export class Router implements Engine {
   readonly work = new WorkQueue();
   readonly interfaces = new InterfaceTable();
   readonly exporters = new Set<Exporter>();
+  readonly kernels = new Set<KernelProtocol>();
   readonly followers = new Set<Task & { readonly pending: boolean }>();
   readonly connections = new Map<ConnectionId, ConnectionHandler>();
   readonly listeners: Listeners;
@@ -414,7 +416,7 @@ export class Router implements Engine {
   }
 
   nexthopLost(gateway: IpAddress, ifindex: number): void {
-    for (const kernel of this.#set.kernels()) {
+    for (const kernel of this.kernels) {
       if (kernel.nexthopLost(gateway, ifindex)) this.#urgent = true;
     }
   }
@@ -501,27 +503,27 @@ export class Router implements Engine {
       case 'interfacesScanned':
         this.#interfacesScanned(fact.interfaces);
         if (fact.because === 'scan') return;
-        for (const kernel of this.#set.kernels()) kernel.linksChanged();
+        for (const kernel of this.kernels) kernel.linksChanged();
         return;
       case 'kernelScanned':
-        for (const kernel of this.#set.kernels()) kernel.handleScan(fact);
+        for (const kernel of this.kernels) kernel.handleScan(fact);
         return;
       case 'kernelScanFailed':
-        for (const kernel of this.#set.kernels()) kernel.handleScanFailed(fact);
+        for (const kernel of this.kernels) kernel.handleScanFailed(fact);
         return;
       case 'kernelRouteChanged':
-        for (const kernel of this.#set.kernels()) kernel.handleChange(fact);
+        for (const kernel of this.kernels) kernel.handleChange(fact);
         return;
       case 'kernelOverrun':
         this.log('warning', 'Kernel dropped some netlink messages, will resync on next scan.');
-        for (const kernel of this.#set.kernels()) kernel.rescan();
+        for (const kernel of this.kernels) kernel.rescan();
         if (this.#set.deviceRuns) this.order({ kind: 'scanInterfaces' });
         return;
       case 'kernelDone':
-        for (const kernel of this.#set.kernels()) kernel.handleDone(fact);
+        for (const kernel of this.kernels) kernel.handleDone(fact);
         return;
       case 'nexthopsScanned':
-        for (const kernel of this.#set.kernels()) kernel.handleNexthops(fact);
+        for (const kernel of this.kernels) kernel.handleNexthops(fact);
         return;
       case 'discoveryReceived':
       case 'discoveryFailed':
@@ -648,7 +650,7 @@ export class Router implements Engine {
     }
     this.#urgent = false;
     guard(undefined, () => this.groups.flush());
-    for (const kernel of this.#set.kernels()) kernel.flushChanges();
+    for (const kernel of this.kernels) kernel.flushChanges();
     this.recovery.check();
     if (!this.#reconfiguring || this.#set.changing) return;
     this.#reconfiguring = false;

@@ -291,6 +291,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
   }
 
   protected onStart(): 'up' {
+    this.engine.kernels.add(this);
     this.channel.open();
     return 'up';
   }
@@ -310,6 +311,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
     }
     this.flushChanges();
     if (!keep) this.#nexthops.removeAll();
+    this.engine.kernels.delete(this);
     return 'flush';
   }
 
