@@ -86,9 +86,9 @@ const ROUTES = {
 
 async function told(kind: 'rookery' | 'bird'): Promise<readonly string[]> {
   for (const n of [2, 3, 4] as const) {
-    await routers.start(`c${n}`, 'bird', client(n, ROUTES[n]), hosts.get(n));
+    await routers.start(`c${n}`, 'bird', client(n, ROUTES[n]), { host: hosts.get(n) });
   }
-  await routers.start('server', kind, server, hosts.get(1));
+  await routers.start('server', kind, server, { host: hosts.get(1) });
   for (const n of [2, 3, 4]) {
     await routers.expect('server', `show protocols s${n}`, /Established/);
   }

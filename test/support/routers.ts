@@ -26,11 +26,20 @@ export class Routers {
   readonly #directory = mkdtempSync(join(tmpdir(), 'rookery-routers-'));
   readonly #children = new Map<string, ChildProcess>();
 
-  /** Starts a daemon, on this machine or on a host of the lab, and waits until it answers. */
-  async start(name: string, kind: RouterKind, conf: string, host?: Host): Promise<void> {
+  /**
+   * Starts a daemon, on this machine or on a host of the lab, and waits until it answers. `replay`:
+   * ours, with the routes of an MRT file.
+   */
+  async start(
+    name: string,
+    kind: RouterKind,
+    conf: string,
+    { host, replay }: { readonly host?: Host | undefined; readonly replay?: string } = {},
+  ): Promise<void> {
     writeFileSync(this.#path(name, 'conf'), conf);
     const files = ['-c', this.#path(name, 'conf'), '-s', this.#path(name, 'ctl'), '-P'];
-    const command = kind === 'bird' ? [BIRD] : [process.execPath, MAIN, 'router'];
+    const ours = replay === undefined ? ['router'] : ['mrt', 'replay', replay];
+    const command = kind === 'bird' ? [BIRD] : [process.execPath, MAIN, ...ours];
     const argv = [...command, '-f', ...files, this.#path(name, 'pid')];
     const child = host
       ? host.spawn(argv, { stdio: 'inherit' })

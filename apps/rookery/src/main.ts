@@ -30,7 +30,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     load: () => import('./vtysh.ts'),
   },
   mrt: {
-    summary: 'print MRT dumps of tables and messages',
+    summary: 'print MRT dumps of tables and messages, or announce their routes',
     load: () => import('./mrt.ts'),
   },
   lab: {

@@ -1,5 +1,6 @@
 // `rookery mrt show FILE`: one line per route or event of an MRT dump, in the fields of `bgpdump -m`.
 // The file is read whole; faults go to standard error with the offset, and the rest is still shown.
+// `rookery mrt replay FILE`: a router that has its routes, see mrt-replay.ts.
 
 import { readFileSync } from 'node:fs';
 import { platformErrorFrom } from '@rookery/linux';
@@ -7,7 +8,9 @@ import { mrtLines, readMrt } from '@rookery/router';
 import type { MrtPeer } from '@rookery/router';
 
 const USAGE =
-  'Usage: rookery mrt show FILE\n\nPrints an MRT dump (tables or messages), one line per route or event.\n';
+  'Usage: rookery mrt show FILE\n       rookery mrt replay FILE -c CONFIG [options of rookery router]\n\n' +
+  'show prints an MRT dump (tables or messages), one line per route or event;\n' +
+  'replay is a router that has its routes, and the sessions and policies of CONFIG.\n';
 
 export async function run(args: readonly string[]): Promise<number> {
   const [verb, path, ...rest] = args;
@@ -15,7 +18,8 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (verb !== 'show' || path === undefined || rest.length > 0) {
+  const isShow = verb === 'show' && rest.length === 0;
+  if (path === undefined || !(isShow || verb === 'replay')) {
     process.stderr.write(USAGE);
     return 2;
   }
@@ -26,7 +30,9 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`rookery: ${path}: ${platformErrorFrom('open', error).message}\n`);
     return 1;
   }
-  return show(path, bytes);
+  if (isShow) return show(path, bytes);
+  const { replay } = await import('./mrt-replay.ts');
+  return replay(bytes, rest);
 }
 
 function show(path: string, bytes: Uint8Array): number {
