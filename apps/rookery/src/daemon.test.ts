@@ -107,13 +107,26 @@ test('a deadline fires, not before its time, and a nearer one replaces it', asyn
   loop.stop();
 });
 
-test('an exception is one BUG line, and the next fact is served', () => {
+test('facts that follow at once are handled in one turn', async () => {
   const engine = new FakeEngine();
-  const { loop, bugs } = loopOver(engine, () => undefined);
+  const batches: number[] = [];
+  const { loop, turns } = loopOver(engine, (orders) => void batches.push(orders.length));
+  for (let i = 1; i <= 4; i++) loop.deliver(drained(i));
+  assert.deepEqual(engine.seen, [1], 'the first one does not wait');
+  await once(turns, 'turn');
+  assert.deepEqual(engine.seen, [1, 2, 3, 4]);
+  assert.deepEqual(batches, [1, 3], 'what follows from the others is one batch');
+  loop.stop();
+});
+
+test('an exception is one BUG line, and the next fact is served', async () => {
+  const engine = new FakeEngine();
+  const { loop, bugs, turns } = loopOver(engine, () => undefined);
   engine.broken = true;
   loop.deliver(drained(1));
   engine.broken = false;
   loop.deliver(drained(2));
+  await once(turns, 'turn');
   assert.deepEqual(engine.seen, [2]);
   assert.equal(bugs.length, 1);
   assert.match(bugs[0]!, /^Internal error: broken \(FakeEngine\.handle /);

@@ -69,7 +69,7 @@ export class EngineLoop {
     return this.#facts.length > 0;
   }
 
-  /** Something happened; handled before this returns unless a turn is in progress. */
+  /** Something happened; handled before this returns, or in the next turn when that is queued. */
   deliver(fact: Fact): void {
     if (this.#stopped) return;
     this.#facts.push(fact);
@@ -118,13 +118,15 @@ export class EngineLoop {
     this.#facts = leftOver ? this.#facts.slice(handled) : [];
     this.#running = false;
     this.#account(startMs, handled);
-    this.#schedule(leftOver);
+    // Sockets that became readable together follow this fact one by one: they are handled in one turn,
+    // so that what peers are told because of them is sent to each of them once.
+    this.#schedule(leftOver || handled > 0);
     this.#guard(() => this.#deps.onTurn?.());
   }
 
-  #schedule(leftOver: boolean): void {
+  #schedule(again: boolean): void {
     const { engine, nowMs } = this.#deps;
-    if ((leftOver || engine.hasWork()) && !this.#resumeQueued) {
+    if ((again || engine.hasWork()) && !this.#resumeQueued) {
       this.#resumeQueued = true;
       setImmediate(() => {
         this.#resumeQueued = false;

@@ -166,8 +166,12 @@ export class Router implements Engine {
     this.#settle();
   }
 
-  /** Orders since the last call, in the order in which they are to be executed. */
+  /**
+   * Orders since the last call, in the order in which they are to be executed. What many peers are
+   * told is packed here, so that it is sent once for all facts that came together.
+   */
   takeOrders(): Order[] {
+    this.#guard(undefined, () => this.groups.flush());
     const orders = this.#orders;
     this.#orders = [];
     return orders;
@@ -649,7 +653,6 @@ export class Router implements Engine {
       left -= this.work.runSlice(left, guard);
     }
     this.#urgent = false;
-    guard(undefined, () => this.groups.flush());
     for (const kernel of this.kernels) kernel.flushChanges();
     this.recovery.check();
     if (!this.#reconfiguring || this.#set.changing) return;
