@@ -14,7 +14,8 @@ export interface KernelScanDeps {
   readonly prune: () => void;
   /** Nets that are wanted, and what to do with one that has no route. */
   readonly wanted: () => Iterable<number>;
-  readonly missing: (net: number) => void;
+  readonly missing: (net: number, scan: KernelScan) => void;
+  readonly done: () => void;
 }
 
 export class KernelScan implements Task {
@@ -61,8 +62,11 @@ export class KernelScan implements Task {
     }
     for (; left > 0; left--) {
       const next = this.#nets!.next();
-      if (next.done) return budget - left;
-      if (!this.hasSeen(next.value)) this.#deps.missing(next.value);
+      if (next.done) {
+        this.#deps.done();
+        return budget - left;
+      }
+      if (!this.hasSeen(next.value)) this.#deps.missing(next.value, this);
     }
     return budget;
   }
