@@ -12,14 +12,16 @@ function stage(name: 'allocated' | 'announced' | 'routed' | 'reported'): Column[
   };
 }
 
-function process_(role: string): Column['1'] {
-  return ({ services, idle, loaded }) => {
-    const [from, to] = [idle.get(role), loaded.get(role)];
-    if (!from || !to) return '';
-    const cpuSec = to.cpuSec - from.cpuSec;
+/** Processor time until all is in the kernel, and resident memory in quiet. */
+function costOf(role: string): Column['1'] {
+  return ({ services, idle, routed, rested }) => {
+    const [from, to, after] = [idle, routed, rested].map((costs) => costs.get(role));
+    if (!from || !to || !after) return '';
+    const perServiceMs = ((to.cpuSec - from.cpuSec) * 1000) / services;
+    const perServiceKib = ((after.rssMib - from.rssMib) * 1024) / services;
     return (
-      `${cpuSec.toFixed(1)} s (${((cpuSec * 1000) / services).toFixed(2)} ms), ` +
-      `${from.rssMib.toFixed(0)} → ${to.rssMib.toFixed(0)} MiB`
+      `${perServiceMs.toFixed(2)} ms, ${from.rssMib.toFixed(0)} → ${after.rssMib.toFixed(0)} MiB ` +
+      `(${perServiceKib.toFixed(1)} KiB)`
     );
   };
 }
@@ -32,10 +34,10 @@ const COLUMNS: readonly Column[] = [
   ['in the kernel', stage('routed')],
   ['status objects', stage('reported')],
   ['API writes per service', (f) => (f.writes / f.services).toFixed(1)],
-  ['API', process_('API')],
-  ['controller', process_('controller')],
-  ['speaker', process_('speaker')],
-  ['router', process_('router')],
+  ['API', costOf('API')],
+  ['controller', costOf('controller')],
+  ['speaker', costOf('speaker')],
+  ['router', costOf('router')],
   ['takeover, s', ({ takeoverSec }) => takeoverSec.toFixed(2)],
 ];
 

@@ -17,18 +17,29 @@ export interface ClusterFigures {
   /** Changes that the API stored, the creation of services and slices included. */
   readonly writes: number;
   readonly idle: ReadonlyMap<string, Cost>;
-  readonly loaded: ReadonlyMap<string, Cost>;
+  /** When every route is in the kernel. */
+  readonly routed: ReadonlyMap<string, Cost>;
+  /** When all is written and it has been quiet for a while. */
+  readonly rested: ReadonlyMap<string, Cost>;
   /** From the start of another controller until it gave an address. */
   readonly takeoverSec: number;
 }
 
 const SELF = [process.execPath, join(import.meta.dirname, '../dist/rookery.mjs')];
 const SUBNET = '10.77.';
+/** Two looks of the daemons at whether it is quiet (apps/rookery/src/memory.ts), and some more. */
+const REST_MS = 25_000;
+
+export interface ClusterTask {
+  readonly services: number;
+  /** Without looking at memory in quiet, before and after, which takes most of a minute. */
+  readonly quick: boolean;
+}
 
 /** Runs inside the sandbox. */
 export async function runCluster(
   state: string,
-  count: number,
+  task: ClusterTask,
 ): Promise<{ readonly figures: ClusterFigures; readonly problems: readonly string[] }> {
   furnishSandbox(state);
   const lab = await Lab.build({ state, self: SELF, router: 'rookery', nodes: 'rookery' });
@@ -37,9 +48,9 @@ export async function runCluster(
   const watch = await watchCluster(cluster, lab.hosts.router, SUBNET);
   const problems: string[] = [];
   try {
-    const load = await createServices(lab, watch, state, count);
+    const load = await createServices(lab, watch, state, task);
     const restart = await replaceController(lab, watch, state, problems);
-    await checkKernel(lab, watch, count, problems);
+    await checkKernel(lab, watch, task.services, problems);
     return { figures: { ...load, ...restart }, problems };
   } finally {
     watch.stop();
@@ -70,11 +81,14 @@ async function createServices(
   lab: Lab,
   watch: ClusterWatch,
   state: string,
-  count: number,
+  { services: count, quick }: ClusterTask,
 ): Promise<Omit<ClusterFigures, 'takeoverSec'>> {
   const cluster = lab.cluster!;
+  const rest = (): Promise<void> =>
+    new Promise((resolve) => setTimeout(resolve, quick ? 0 : REST_MS));
+  await rest();
   const idle = costs(state);
-  const limitMs = 30_000 + count * 20;
+  const limitMs = 60_000 + count * 50;
   const { store } = cluster.api.api;
   const firstRevision = store.revision;
   const startMs = performance.now();
@@ -86,8 +100,9 @@ async function createServices(
   const createdSec = (performance.now() - startMs) / 1000;
   await watch.allocated.all('an address for every service', count, limitMs);
   await watch.routed.all('a route with three next hops for every address', count, limitMs);
+  const routed = costs(state);
   await watch.reported.all('a status object per service and node', count * NODES.length, limitMs);
-  const loaded = costs(state);
+  await rest();
   return {
     services: count,
     createdSec,
@@ -99,7 +114,8 @@ async function createServices(
     },
     writes: store.revision - firstRevision,
     idle,
-    loaded,
+    routed,
+    rested: costs(state),
   };
 }
 

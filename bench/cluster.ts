@@ -3,9 +3,10 @@
 // killed and started again, which may change no address, write to no service and touch no route.
 // Figures are printed, one row per size, and what is wrong ends it with status 1.
 //
-//   node bench/cluster.ts [COUNT ...] [--profile]      5,000 services unless told
+//   node bench/cluster.ts [COUNT ...] [--quick] [--profile]      5,000 services unless told
 //
-// With --profile every process leaves a .cpuprofile in dist/profiles.
+// --quick does not wait for quiet to look at memory; --profile leaves a .cpuprofile of every process
+// in dist/profiles.
 
 import { join } from 'node:path';
 import { enterSandbox, sandboxState } from '@rookery/lab';
@@ -14,24 +15,26 @@ import { HEAD, rowFor } from './cluster-report.ts';
 
 const state = sandboxState();
 const counts = process.argv.slice(2).map(Number).filter(Boolean);
+const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
 process.exit(state === undefined ? await runAll() : await runOne(state, counts[0]!));
 
 /** A lab of its own for every size: memory of one must not count for the next. */
 async function runAll(): Promise<number> {
   console.log(HEAD);
   const profiles = join(import.meta.dirname, '../dist/profiles');
-  if (process.argv.includes('--profile')) {
+  if (flags.includes('--profile')) {
     process.env['NODE_OPTIONS'] = `--cpu-prof --cpu-prof-dir=${profiles}`;
   }
   let worst = 0;
   for (const count of counts.length > 0 ? counts : [5000]) {
-    worst = Math.max(worst, await enterSandbox([process.argv[1]!, String(count)]));
+    worst = Math.max(worst, await enterSandbox([process.argv[1]!, String(count), ...flags]));
   }
   return worst;
 }
 
-async function runOne(directory: string, count: number): Promise<number> {
-  const { figures, problems } = await runCluster(directory, count);
+async function runOne(directory: string, services: number): Promise<number> {
+  const quick = flags.includes('--quick');
+  const { figures, problems } = await runCluster(directory, { services, quick });
   console.log(rowFor(figures));
   console.log(
     problems.length === 0

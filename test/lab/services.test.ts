@@ -11,7 +11,9 @@ import { skipWithout } from '../support/sandbox.ts';
 const BENCH = join(import.meta.dirname, '../../bench/cluster.ts');
 
 test('500 services at once survive the controller', { skip: skipWithout() }, async () => {
-  const child = spawn(process.execPath, [BENCH, '500'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BENCH, '500', '--quick'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

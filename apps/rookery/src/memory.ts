@@ -9,7 +9,7 @@ const LOOK_MS = 10_000;
 /** Less processor time than this in one look is quiet enough for a pause. */
 const QUIET_US = 1_000_000;
 /** Less than this since the last time left nothing behind. */
-const WORTH_US = 2_000_000;
+const WORTH_US = 500_000;
 
 /** Collects, and drops pages that come back when they are used. Takes tens of milliseconds. */
 export function giveMemoryBack(): void {
