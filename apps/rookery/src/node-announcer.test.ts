@@ -21,6 +21,8 @@ class World implements NodeSource {
   changes = 0;
   /** How often the configuration was read. */
   reads = 0;
+  /** How often a service was looked at. */
+  looks = 0;
   readonly decided: string[] = [];
   readonly announced: string[] = [];
   readonly issues: string[] = [];
@@ -55,6 +57,7 @@ class World implements NodeSource {
   }
 
   slicesOf(service: string): readonly EndpointSlice[] {
+    this.looks++;
     const found = this.slices.get(service);
     return found ? [found] : [];
   }
@@ -232,6 +235,34 @@ test('a service among a thousand is one route, and no configuration is derived f
   );
 });
 
+test('what another node does concerns no service of this one, unless configuration says so', () => {
+  const world = new World();
+  world.node('node2', { rack: 'a' });
+  world.raw = {
+    pools: [POOL],
+    peers: [PEER('one', '192.168.1.1')],
+    bgpAdvertisements: [ADV('adv', { nodeSelectors: [{ matchLabels: { rack: 'a' } }] })],
+  };
+  world.node('node1', { rack: 'a' });
+  world.service('web', '10.20.30.1');
+  world.endpoints('web', ['node2', true]);
+  world.announcer.start();
+  assert.deepEqual(world.routes, ['10.20.30.1/32']);
+  const { looks } = world;
+  const relabel = (name: string, labels: Json): void => {
+    world.node(name, labels);
+    world.announcer.onChange({ config: false, nodes: new Set([name]), services: new Set() });
+  };
+  relabel('node2', { rack: 'b' });
+  relabel('node3', { rack: 'a' });
+  world.nodes.delete('node3');
+  relabel('node2', { rack: 'a', more: 'yes' });
+  assert.equal(world.looks, looks);
+  relabel('node1', { rack: 'b' });
+  assert.deepEqual(world.routes, []);
+  assert.ok(world.looks > looks);
+});
+
 test('an invalid configuration leaves the last good one in force, and the node recovers', () => {
   const world = new World();
   const good = {
@@ -251,9 +282,14 @@ test('an invalid configuration leaves the last good one in force, and the node r
   world.endpoints('second', ['node2', true]);
   world.changed('second');
   assert.deepEqual(world.routes, ['10.20.30.1/32', '10.20.30.2/32'], 'services go on');
+  world.node('node1', { 'node.kubernetes.io/exclude-from-external-load-balancers': '' });
+  world.announcer.onChange({ config: false, nodes: new Set(['node1']), services: new Set() });
+  assert.deepEqual(world.routes, [], 'and so does the node');
+  world.node('node1');
   world.raw = { ...good, peers: [PEER('one', '192.168.1.9')] };
   world.configured();
-  assert.equal(world.issues.length, 1);
+  assert.equal(new Set(world.issues).size, 1);
+  assert.deepEqual(world.routes, ['10.20.30.1/32', '10.20.30.2/32']);
   assert.deepEqual(world.sessions, ['one']);
 });
 

@@ -70,6 +70,8 @@ export class NodeAnnouncer {
   #touched = new Set<string>();
   #config: Config | undefined;
   #node: Node | undefined;
+  /** Node and configuration in force, as text. */
+  #configured = '';
   #originate: Originator | undefined;
   /** What was applied, but for the routes. */
   #applied = '';
@@ -103,12 +105,9 @@ export class NodeAnnouncer {
   /** Reacts to a change of the cluster. */
   onChange(change: ClusterChange): void {
     if (!this.#started) return;
-    if (change.config || change.nodes.size > 0) {
-      this.#configure();
-      this.#decideAll();
-    } else {
-      for (const key of change.services) this.#decide(key);
-    }
+    const mayDiffer = change.config || change.nodes.size > 0;
+    if (mayDiffer && this.#configure()) this.#decideAll();
+    else for (const key of change.services) this.#decide(key);
     this.#apply();
   }
 
@@ -123,7 +122,8 @@ export class NodeAnnouncer {
     return this.#announcements;
   }
 
-  #configure(): void {
+  /** True when something differs that decisions depend on. */
+  #configure(): boolean {
     const node = this.#source.nodes.get(this.#nodeName);
     if (!node) {
       // The object may be gone for a moment (kubelet registers again); what runs keeps running.
@@ -132,19 +132,33 @@ export class NodeAnnouncer {
         object: `Node ${this.#nodeName}`,
         message: 'the cluster has no such node',
       });
-      return;
+      return false;
     }
     this.#node = node;
     const { resources } = this.#source.resources();
     const config = configFor(resourcesForNode(resources, node.metadata.labels));
-    if (!config.ok) {
-      this.#tellIssue(config.error);
-      return;
-    }
-    this.#issueTold = '';
-    this.#config = config.value;
+    if (config.ok) {
+      this.#issueTold = '';
+      this.#config = config.value;
+      this.#sink.configured(config.value, undefined);
+    } else this.#tellIssue(config.error);
+    if (!this.#config) return false;
+    const text = this.#textOf(node, this.#config);
+    if (text === this.#configured) return false;
+    this.#configured = text;
     this.#stale = true;
-    this.#sink.configured(config.value, undefined);
+    return true;
+  }
+
+  /** What decisions of this node depend on: of other nodes nothing, though they change all the time. */
+  #textOf(node: Node, config: Config): string {
+    const { resourceVersion: _, ...metadata } = node.metadata;
+    return JSON.stringify({ ...node, metadata, config }, (key, value: unknown) => {
+      if (typeof value === 'bigint') return value.toString();
+      if (value instanceof Map) return [...(value as Map<unknown, unknown>)];
+      if (!(value instanceof Set)) return value;
+      return key === 'nodes' ? value.has(this.#nodeName) : [...(value as Set<unknown>)];
+    });
   }
 
   #tellIssue(issue: ConfigIssue): void {
