@@ -94,13 +94,13 @@ export class Bench {
   }
 
   async stop(): Promise<void> {
+    await this.mend();
     await Promise.all([
-      this.us.stop('SIGKILL'),
-      this.third.stop('SIGKILL'),
+      this.us.rest(),
+      this.third.rest(),
       this.peer.stop('SIGKILL'),
       ...this.#watches.splice(0).map((watch) => end(watch)),
     ]);
-    await this.mend();
     for (const family of ['-4', '-6']) {
       await this.ourHost.run(['ip', family, 'route', 'flush', 'proto', 'bird']);
       for (const protocol of ['bgp', 'zebra', 'bird']) {
@@ -110,6 +110,7 @@ export class Bench {
   }
 
   async destroy(): Promise<void> {
+    await Promise.all([this.us.stop('SIGKILL'), this.third.stop('SIGKILL')]);
     await this.ourHost.destroy();
     await this.peerPlace.host.destroy();
     await this.#switch.destroy();
@@ -178,10 +179,15 @@ export class Bench {
   }
 }
 
-/** Our router on a machine. */
+/** A configuration of nothing. */
+const REST: Setup = { as: 1, routerId: '192.0.2.255', neighbors: [], originate: [] };
+
+/** Our router on a machine. It goes on running between two setups, since its start costs most. */
 export class Router {
   readonly #place: PeerPlace;
   #child: ChildProcess | undefined;
+  /** Where the log of the present setup begins. */
+  #logStart = 0;
 
   constructor(place: PeerPlace) {
     this.#place = place;
@@ -192,14 +198,15 @@ export class Router {
   }
 
   async start(setup: Setup, options: BirdOptions & { recover?: boolean } = {}): Promise<void> {
+    if (!options.recover) this.#logStart += this.log().length;
+    if (this.#child?.exitCode === null) return this.configure(setup, options);
     const { directory } = this.#place;
     const configFile = join(directory, 'bird.conf');
     writeFileSync(configFile, renderBirdConf(setup, options));
-    if (!options.recover) rmSync(join(directory, 'router.log'), { force: true });
     rmSync(this.#socket, { force: true });
     const child = launch(this.#place, 'router', [
       ...SELF,
-      ...['router', '-f', '-c', configFile, '-s', this.#socket],
+      ...['router', '-f', '-c', configFile, '-s', this.#socket, '--vty-socket', directory],
       ...(options.recover ? ['-R'] : []),
     ]);
     this.#child = child;
@@ -213,10 +220,28 @@ export class Router {
     return askBird(this.#socket, command);
   }
 
+  async vtysh(command: string): Promise<string> {
+    const { host, directory } = this.#place;
+    return (await host.run([...SELF, 'vtysh', '--vty_socket', directory, '-c', command])).stdout;
+  }
+
   async configure(setup: Setup, options: BirdOptions = {}): Promise<void> {
     writeFileSync(join(this.#place.directory, 'bird.conf'), renderBirdConf(setup, options));
     const answer = await this.ask('configure');
     if (!/Reconfigur/.test(answer)) throw new Error(`configure: ${answer}`);
+  }
+
+  /** Forgets its setup; ends if it does not manage to. */
+  async rest(): Promise<void> {
+    if (!this.#child) return;
+    try {
+      await this.configure(REST);
+      await until('nothing is left', 5000, async () =>
+        when(!/^n\d /m.test(await this.ask('show protocols'))),
+      );
+    } catch {
+      await this.stop('SIGKILL');
+    }
   }
 
   async established(name = 'n1'): Promise<boolean> {
@@ -229,7 +254,7 @@ export class Router {
 
   log(): string {
     const file = join(this.#place.directory, 'router.log');
-    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return existsSync(file) ? readFileSync(file, 'utf8').slice(this.#logStart) : '';
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -1,11 +1,23 @@
 // A setup in BIRD's language, for our router and for the real BIRD alike, and what both print.
 
-import { type Family, type Neighbor, type Path, type Setup, familyOfPrefix } from './peer.ts';
+import {
+  type Family,
+  type Neighbor,
+  type Path,
+  type Setup,
+  familyOfPrefix,
+  parseAsPath,
+} from './peer.ts';
 
 export interface BirdOptions {
   /** Routes also go to the kernel. */
   readonly kernel?: boolean;
+  /** Router advertisements tell neighbors on the link about us. */
+  readonly advertise?: boolean;
 }
+
+/** A route with GRACEFUL_SHUTDOWN becomes the last resort. */
+const IMPORT = 'import filter { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; };';
 
 /** Neighbors are called n1, n2, … in the order of the setup. */
 export function renderBirdConf(setup: Setup, options: BirdOptions = {}): string {
@@ -19,6 +31,10 @@ export function renderBirdConf(setup: Setup, options: BirdOptions = {}): string 
       ? families.map(
           (family) => `protocol kernel { ${family} { export where source = RTS_BGP; }; }`,
         )
+      : []),
+    ...(options.advertise ? ['protocol radv { interface "eth0" { max ra interval 4; }; }'] : []),
+    ...(setup.neighbors.some(({ bfd }) => bfd)
+      ? ['protocol bfd { interface "*" { interval 100 ms; multiplier 3; }; }']
       : []),
     ...families.flatMap((family) => renderStatic(setup, family)),
     ...setup.neighbors.map((neighbor, i) => renderNeighbor(setup, neighbor, `n${i + 1}`)),
@@ -64,6 +80,10 @@ function renderNeighbor(setup: Setup, neighbor: Neighbor, name: string): string 
     ...flag(neighbor.passive, 'passive;'),
     ...(neighbor.password === undefined ? [] : [`password "${neighbor.password}";`]),
     ...flag(neighbor.ttlSecurity, 'ttl security;'),
+    ...flag(neighbor.bfd, 'bfd on;'),
+    ...(setup.confederation === undefined ? [] : [`confederation ${setup.confederation};`]),
+    ...flag(neighbor.member, 'confederation member yes;'),
+    ...flag(setup.gracefulNotification, 'graceful restart notification on;'),
     ...flag(neighbor.extendedMessages, 'enable extended messages;'),
     ...flag(neighbor.reflectorClient, 'rr client;'),
     ...(neighbor.role === undefined ? [] : [`local role ${neighbor.role};`]),
@@ -75,7 +95,7 @@ function renderNeighbor(setup: Setup, neighbor: Neighbor, name: string): string 
       : [`long lived graceful restart on; long lived stale time ${setup.longLivedSec};`]),
     ...neighbor.families.map((family) => {
       const channel = [
-        'import all; export all;',
+        `${IMPORT} export all;`,
         ...flag(neighbor.addPath, 'add paths on;'),
         ...flag(neighbor.extendedNextHop && family === 'ipv4', 'extended next hop;'),
       ];
@@ -106,10 +126,11 @@ export function parseBirdPaths(text: string): readonly Path[] {
       const originatorId = value('originator_id');
       const clusters = value('cluster_list');
       return {
-        asPath: (value('as_path') || value('path')).split(' ').filter(Boolean).map(Number),
+        ...parseAsPath(value('as_path') || value('path')),
         communities: sets('community'),
         largeCommunities: sets('large_community'),
         nextHop: value('next_hop'),
+        localPref: Number(value('local_pref')),
         ...(originatorId === '' ? {} : { originatorId }),
         ...(clusters === '' ? {} : { clusterList: clusters.split(' ') }),
       };

@@ -15,6 +15,10 @@ export interface Setup {
   readonly originate: readonly Origin[];
   /** Seconds that a neighbor keeps our routes while we restart; absent: no graceful restart. */
   readonly restartTimeSec?: number;
+  /** A NOTIFICATION keeps routes, too (RFC 8538). */
+  readonly gracefulNotification?: boolean;
+  /** The AS of the confederation of which `as` is a member. */
+  readonly confederation?: number;
   /** Seconds of the long-lived phase after that (RFC 9494). */
   readonly longLivedSec?: number;
 }
@@ -38,8 +42,14 @@ export interface Neighbor {
   readonly role?: 'customer' | 'provider';
   readonly reflectorClient?: boolean;
   readonly holdTimeSec?: number;
+  readonly bfd?: boolean;
+  readonly enhancedRefresh?: boolean;
+  /** In another member AS of our confederation. */
+  readonly member?: boolean;
   readonly remotePort?: number;
   readonly localPort?: number;
+  /** The peer's end only: it knows `link` and no address. */
+  readonly byInterface?: boolean;
   /** Our end only: any neighbor of this prefix (`remote` is then unused). */
   readonly range?: string;
 }
@@ -54,10 +64,14 @@ export interface Origin {
 
 /** A path to a prefix as a daemon holds it. */
 export interface Path {
+  /** Without the members of a confederation. */
   readonly asPath: readonly number[];
+  readonly memberPath: readonly number[];
   readonly communities: readonly string[];
   readonly largeCommunities: readonly string[];
   readonly nextHop: string;
+  /** Not every daemon tells. */
+  readonly localPref?: number;
   readonly originatorId?: string;
   readonly clusterList?: readonly string[];
 }
@@ -66,7 +80,7 @@ export interface Path {
 export interface Variant
   extends
     Pick<Peer, 'id' | 'cannot'>,
-    Partial<Pick<Peer, 'remarks' | 'needsIpv6Session' | 'ignoresRefresh'>> {
+    Partial<Pick<Peer, 'remarks' | 'needsIpv6Session' | 'ignoresRefresh' | 'softwareVersion'>> {
   readonly from: Installation;
 }
 
@@ -87,6 +101,8 @@ export interface Peer {
   readonly needsIpv6Session?: boolean;
   /** It counts our ROUTE-REFRESH and sends nothing. */
   readonly ignoresRefresh?: boolean;
+  /** How it begins what it says in the software version capability. */
+  readonly softwareVersion?: string;
   /** Remarks to cells that work. */
   readonly remarks?: Partial<Record<FeatureId, string>>;
   version(host: Host): Promise<string>;
@@ -103,6 +119,11 @@ export interface Peer {
   /** Whether ROUTE-REFRESH messages arrived. */
   sawRefresh(neighbor: Neighbor): Promise<boolean>;
   shutDown(neighbor: Neighbor, text: string): Promise<void>;
+  /** For daemons that wait for minutes after errors. */
+  tryAgain?(neighbor: Neighbor): Promise<void>;
+  /** Ends the session with a Cease that is no Hard Reset; it comes back by itself. */
+  resetSoftly?(neighbor: Neighbor): Promise<void>;
+  bfdUp?(neighbor: Neighbor): Promise<boolean>;
   /** Everything the daemon says about notifications: state and log. */
   story(): Promise<string>;
 }
@@ -111,6 +132,16 @@ export interface PeerPlace {
   readonly host: Host;
   /** Readable by every user: most daemons change theirs. */
   readonly directory: string;
+}
+
+/** Both paths out of what most daemons print: members are in parentheses. */
+export function parseAsPath(text: string): Pick<Path, 'asPath' | 'memberPath'> {
+  const numbers = (part: string): readonly number[] => (part.match(/\d+/g) ?? []).map(Number);
+  const members = /\(([^)]*)\)/.exec(text);
+  return {
+    asPath: numbers(text.replace(members?.[0] ?? '', '')),
+    memberPath: numbers(members?.[1] ?? ''),
+  };
 }
 
 export function familyOfPrefix(prefix: string): Family {

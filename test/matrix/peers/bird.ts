@@ -9,13 +9,20 @@ import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
 import { askBird } from '../bird-socket.ts';
 import type { Peer, PeerPlace, Variant } from '../peer.ts';
 
+const NO_AO =
+  'Both ends have TCP-AO, but the kernels so far were built without it (CONFIG_TCP_AO).';
+
 export const BIRDS: readonly Peer[] = [
-  birdPeer({ id: 'bird', from: INSTALLED, cannot: {} }),
-  birdPeer({ id: 'bird-newer', from: NEWER, cannot: {} }),
+  birdPeer({
+    id: 'bird',
+    from: INSTALLED,
+    cannot: { 'tcp-ao': 'BIRD has TCP-AO from 2.17 on.' },
+  }),
+  birdPeer({ id: 'bird-newer', from: NEWER, cannot: { 'tcp-ao': NO_AO } }),
   birdPeer({
     id: 'bird3',
     from: NEWER,
-    cannot: {},
+    cannot: { 'tcp-ao': NO_AO },
     program: '/opt/bird3/usr/sbin/bird',
     refresh: 'reload bgp in n1',
   }),
@@ -38,6 +45,12 @@ function birdPeer(variant: BirdVariant): Peer {
     name: 'BIRD',
     ...differences,
     programs: [from.locate(program)],
+    cannot: {
+      ...differences.cannot,
+      'software-version': 'No BIRD has the capability.',
+      'gr-notification': 'No BIRD sets the N bit.',
+      interface: 'BIRD dials addresses only; it listens for a range on an interface, as we do.',
+    },
     async version(host) {
       const { stdout, stderr } = await host.run(from.command([program, '--version']));
       return /version (\S+)/.exec(stdout + stderr)?.[1] ?? 'unknown';
@@ -75,6 +88,9 @@ function birdPeer(variant: BirdVariant): Peer {
     },
     async shutDown(_neighbor, text) {
       await ask(`disable n1 "${text}"`);
+    },
+    async bfdUp({ remote }) {
+      return new RegExp(`^${remote} .* Up `, 'm').test(await ask('show bfd sessions'));
     },
     async story() {
       return (await ask('show protocols all n1')) + readFileSync(path('bird.log'), 'utf8');

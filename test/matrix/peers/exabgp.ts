@@ -43,7 +43,14 @@ function exabgpPeer(): Peer {
       'gr-restart': 'ExaBGP keeps no table in which our routes could stay.',
       'llgr-helper': 'ExaBGP 4.2 does not know RFC 9494.',
       'gtsm-out': 'ExaBGP 4.2 sets TTL 255 only on connections that it makes.',
+      'enhanced-refresh': 'It drops the session at a ROUTE-REFRESH, see above.',
+      'software-version': 'ExaBGP 4.2 does not have the capability.',
+      'gr-notification': 'ExaBGP 4.2 does not know RFC 8538.',
+      interface: 'ExaBGP dials addresses only.',
+      otc: 'ExaBGP 4.2 does not know RFC 9234.',
+      confederation: 'ExaBGP is no router: it passes nothing on, inside or outside.',
       bfd: 'ExaBGP has no BFD.',
+      'tcp-ao': 'ExaBGP has no TCP-AO.',
       roles: 'ExaBGP 4.2 does not know RFC 9234.',
       reflected: 'ExaBGP announces its own routes and passes none on.',
     },
@@ -168,6 +175,7 @@ function pathsIn(events: readonly ExaEvent[], prefix: string): readonly Path[] {
           const key = `${one.nlri} ${one['path-information'] ?? ''}`;
           paths.set(key, {
             asPath: attribute['as-path'] ?? [],
+            memberPath: [],
             communities: (attribute.community ?? []).map((c) => c.join(':')),
             largeCommunities: (attribute['large-community'] ?? []).map((c) => c.join(':')),
             nextHop,

@@ -14,16 +14,38 @@ import {
   type Setup,
   type Variant,
   familyOfPrefix,
+  parseAsPath,
 } from '../peer.ts';
 
+/** Communities that FRR names. */
+const WELL_KNOWN: Readonly<Record<string, string>> = {
+  llgrStale: '65535:6',
+  gracefulShutdown: '65535:0',
+};
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 
 export const FRRS: readonly Peer[] = [
-  frrPeer({ id: 'frr', from: INSTALLED, cannot: {} }),
-  frrPeer({ id: 'frr-newer', from: NEWER, cannot: {} }),
+  frrPeer({
+    id: 'frr',
+    from: INSTALLED,
+    cannot: { 'software-version': 'FRR 8.4 does not have the capability.' },
+    bfdctl: true,
+  }),
+  frrPeer({
+    id: 'frr-newer',
+    from: NEWER,
+    cannot: {},
+    bfdctl: false,
+    softwareVersion: 'FRRouting/',
+  }),
 ];
 
-function frrPeer({ from, ...differences }: Variant): Peer {
+interface FrrVariant extends Variant {
+  /** Its bfdd may be told where to keep its socket. */
+  readonly bfdctl: boolean;
+}
+
+function frrPeer({ from, bfdctl, ...differences }: FrrVariant): Peer {
   const children: ChildProcess[] = [];
   let place: PeerPlace;
   const file = (name: string): string => join(place.directory, name);
@@ -32,15 +54,21 @@ function frrPeer({ from, ...differences }: Variant): Peer {
     const argv = ['/usr/bin/vtysh', '--vty_socket', place.directory, ...commands];
     return (await place.host.run(from.command(argv))).stdout;
   };
-  const neighborState = async ({ remote }: Neighbor): Promise<NeighborJson> => {
+  const neighborState = async (neighbor: Neighbor): Promise<NeighborJson> => {
     const all = JSON.parse(await vtysh('show bgp neighbors json')) as Record<string, NeighborJson>;
-    return all[remote] ?? {};
+    return all[nameOf(neighbor)] ?? {};
   };
   let refreshes = 0;
   return {
     name: 'FRR',
     ...differences,
     programs: [from.locate('/usr/lib/frr/bgpd')],
+    cannot: {
+      ...differences.cannot,
+      'gr-restart':
+        'FRR sets the R bit for two minutes after each start, and RFC 4724 §4.1 does not wait for such a neighbor.',
+      'tcp-ao': 'FRR has no TCP-AO.',
+    },
     async version(host) {
       const { stdout } = await host.run(from.command(['/usr/lib/frr/bgpd', '--version']));
       return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
@@ -48,20 +76,31 @@ function frrPeer({ from, ...differences }: Variant): Peer {
     async start(at, setup, again) {
       place = at;
       if (!again) for (const name of ['bgpd.log', 'zebra.log']) rmSync(file(name), { force: true });
-      writeFileSync(file('frr.conf'), renderFrrConf(setup));
+      writeFileSync(
+        file('frr.conf'),
+        renderFrrConf(setup, differences.softwareVersion !== undefined),
+      );
       writeFileSync(file('zebra.conf'), '');
-      const daemon = (name: string, conf: string): readonly string[] =>
+      const daemon = (name: string, conf: string, ...more: readonly string[]): readonly string[] =>
         from.command([
           `/usr/lib/frr/${name}`,
           ...['-A', '127.0.0.1', '-f', file(conf), '-i', file(`${name}.pid`)],
           ...['--vty_socket', place.directory, '-z', file('zserv.api'), '--log', 'stdout'],
+          ...more,
         ]);
-      for (const name of ['bgpd.vty', 'bgpd.pid']) rmSync(file(name), { force: true });
+      for (const name of ['bgpd.vty', 'bgpd.pid', 'bfdd.vty', 'bfdd.pid'])
+        rmSync(file(name), { force: true });
       await until('no bgpd', 5000, () => when(children.length === 0 || again === true));
       if (children.length === 0) {
         for (const name of ['zebra.pid', 'zserv.api']) rmSync(file(name), { force: true });
         children.push(launch(place, 'zebra', daemon('zebra', 'zebra.conf')));
         await until('zebra is up', 10_000, () => when(existsSync(file('zserv.api'))));
+      }
+      if (setup.neighbors.some(({ bfd }) => bfd)) {
+        const socket = bfdctl ? ['--bfdctl', file('bfdd.sock')] : [];
+        const bfdd = daemon('bfdd', 'zebra.conf', ...socket);
+        children.push(launch(place, 'bfdd', bfdd));
+        await until('bfdd is up', 10_000, () => when(existsSync(file('bfdd.vty'))));
       }
       children.push(launch(place, 'bgpd', daemon('bgpd', 'frr.conf')));
       await until('bgpd is up', 10_000, async () =>
@@ -96,6 +135,15 @@ function frrPeer({ from, ...differences }: Variant): Peer {
     async shutDown({ remote }, text) {
       await vtysh(`configure terminal\nrouter bgp\nneighbor ${remote} shutdown message ${text}`);
     },
+    async resetSoftly({ remote }) {
+      await vtysh(`clear bgp ${remote}`);
+    },
+    async bfdUp() {
+      const [session] = JSON.parse(await vtysh('show bfd peers json')) as readonly {
+        readonly status: string;
+      }[];
+      return session?.status === 'up';
+    },
     async story() {
       const logs = ['zebra.log', 'bgpd.log']
         .filter((name) => existsSync(file(name)))
@@ -123,9 +171,8 @@ interface PathJson {
 
 function pathOf(path: PathJson): Path {
   return {
-    asPath: path.aspath.string === 'Local' ? [] : path.aspath.string.split(' ').map(Number),
-    // FRR names well-known communities.
-    communities: (path.community?.list ?? []).map((c) => (c === 'llgrStale' ? '65535:6' : c)),
+    ...parseAsPath(path.aspath.string),
+    communities: (path.community?.list ?? []).map((name) => WELL_KNOWN[name] ?? name),
     largeCommunities: path.largeCommunity?.list ?? [],
     nextHop: path.nexthops[0]?.ip ?? '',
     ...(path.originatorId === undefined ? {} : { originatorId: path.originatorId }),
@@ -133,12 +180,12 @@ function pathOf(path: PathJson): Path {
   };
 }
 
-function renderFrrConf(setup: Setup): string {
+function renderFrrConf(setup: Setup, tellsVersion: boolean): string {
   const each = (lines: (neighbor: Neighbor) => readonly (string | false)[]): readonly string[] =>
     setup.neighbors.flatMap((n) =>
       lines(n)
         .filter((line) => line !== false)
-        .map((line) => `neighbor ${n.remote} ${line}`),
+        .map((line) => `neighbor ${nameOf(n)} ${line}`),
     );
   return [
     'hostname peer',
@@ -168,16 +215,28 @@ function renderFrrConf(setup: Setup): string {
           'bgp graceful-restart',
           'bgp graceful-restart preserve-fw-state',
           `bgp graceful-restart restart-time ${setup.restartTimeSec}`,
+          ...(setup.gracefulNotification ? ['no bgp hard-administrative-reset'] : []),
+        ]),
+    ...(setup.confederation === undefined
+      ? []
+      : [
+          `bgp confederation identifier ${setup.confederation}`,
+          ...setup.neighbors.flatMap(({ as, member }) =>
+            member ? [`bgp confederation peers ${as}`] : [],
+          ),
         ]),
     ...(setup.longLivedSec === undefined
       ? []
       : [`bgp long-lived-graceful-restart stale-time ${setup.longLivedSec}`]),
     ...each((n) => [
-      `remote-as ${n.as}`,
+      `${n.byInterface ? 'interface ' : ''}remote-as ${n.as}`,
       `timers ${Math.floor((n.holdTimeSec ?? 9) / 3)} ${n.holdTimeSec ?? 9}`,
       'timers connect 1',
       'advertisement-interval 0',
-      n.link === undefined ? `update-source ${n.local}` : `interface ${n.link}`,
+      n.link === undefined && `update-source ${n.local}`,
+      n.link !== undefined && !n.byInterface && `interface ${n.link}`,
+      n.bfd === true && 'bfd',
+      tellsVersion && 'capability software-version',
       n.passive === true && 'passive',
       n.password !== undefined && `password ${n.password}`,
       n.ttlSecurity === true && 'ttl-security hops 1',
@@ -205,6 +264,11 @@ function renderFrrConf(setup: Setup): string {
     'exit',
     '',
   ].join('\n');
+}
+
+/** How FRR calls a neighbor. */
+function nameOf({ remote, link, byInterface }: Neighbor): string {
+  return byInterface ? link! : remote;
 }
 
 function chunksOf<T>(values: readonly T[], size: number): readonly (readonly T[])[] {

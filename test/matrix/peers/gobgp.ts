@@ -20,8 +20,12 @@ const CLOSED =
   'table inet closed { chain in { type filter hook input priority 0; tcp dport 179 drop; tcp sport 179 drop; }; }';
 
 export const GOBGPS: readonly Peer[] = [
-  gobgpPeer({ id: 'gobgp', from: INSTALLED, cannot: {} }),
-  gobgpPeer({ id: 'gobgp-newer', from: NEWER, cannot: {} }),
+  gobgpPeer({
+    id: 'gobgp',
+    from: INSTALLED,
+    cannot: { 'software-version': 'GoBGP 3.10 does not have the capability.' },
+  }),
+  gobgpPeer({ id: 'gobgp-newer', from: NEWER, cannot: {}, softwareVersion: 'GoBGP/' }),
 ];
 
 function gobgpPeer({ from, ...differences }: Variant): Peer {
@@ -49,6 +53,13 @@ function gobgpPeer({ from, ...differences }: Variant): Peer {
         'GoBGP has no command that sends ROUTE-REFRESH: `softresetin` evaluates its Adj-RIB-In again.',
       'extended-messages': 'GoBGP does not offer the capability.',
       bfd: 'GoBGP has no BFD.',
+      'enhanced-refresh': 'GoBGP does not offer the capability.',
+      'gr-notification':
+        'GoBGP speaks again without the F bit, so that what was kept must go (RFC 4724 §4.2).',
+      interface:
+        'GoBGP looks for the neighbor on its link once, at its start, and gives up if there is none.',
+      otc: 'GoBGP does not know RFC 9234.',
+      'tcp-ao': 'GoBGP has no TCP-AO.',
       roles: 'GoBGP does not know RFC 9234.',
     },
     silentOnRefusal: true,
@@ -63,7 +74,10 @@ function gobgpPeer({ from, ...differences }: Variant): Peer {
     async start(at, setup, again) {
       place = at;
       if (!again) rmSync(file('gobgpd.log'), { force: true });
-      writeFileSync(file('gobgpd.toml'), renderGobgpConf(setup));
+      writeFileSync(
+        file('gobgpd.toml'),
+        renderGobgpConf(setup, differences.softwareVersion !== undefined),
+      );
       const argv = [
         '/usr/bin/gobgpd',
         '-t',
@@ -151,18 +165,24 @@ interface PathJson {
 interface AttributeJson {
   readonly type: number;
   readonly nexthop?: string;
-  readonly as_paths?: readonly { readonly asns: readonly number[] }[];
+  readonly as_paths?: readonly {
+    readonly segment_type: number;
+    readonly asns: readonly number[];
+  }[];
   readonly communities?: readonly number[];
   readonly value?: unknown;
 }
 
 function pathOf({ attrs }: PathJson): Path {
   const find = (type: number): AttributeJson | undefined => attrs.find((a) => a.type === type);
+  const asnsOf = (types: readonly number[]): readonly number[] =>
+    (find(2)?.as_paths ?? []).flatMap((s) => (types.includes(s.segment_type) ? s.asns : []));
   const large = (find(32)?.value ?? []) as readonly Record<string, number>[];
   const originatorId = find(9)?.value as string | undefined;
   const clusterList = find(10)?.value as readonly string[] | undefined;
   return {
-    asPath: find(2)?.as_paths?.flatMap((segment) => segment.asns) ?? [],
+    asPath: asnsOf([1, 2]),
+    memberPath: asnsOf([3, 4]),
     communities: (find(8)?.communities ?? []).map((c) => `${c >>> 16}:${c & 0xffff}`),
     largeCommunities: large.map((c) => `${c['ASN']}:${c['LocalData1']}:${c['LocalData2']}`),
     nextHop: find(3)?.nexthop ?? find(14)?.nexthop ?? '',
@@ -171,17 +191,28 @@ function pathOf({ attrs }: PathJson): Path {
   };
 }
 
-function renderGobgpConf(setup: Setup): string {
+function renderGobgpConf(setup: Setup, tellsVersion: boolean): string {
   return [
     '[global.config]',
     `as = ${setup.as}`,
     `router-id = "${setup.routerId}"`,
-    ...setup.neighbors.flatMap((n) => renderNeighbor(setup, n)),
+    ...(setup.confederation === undefined
+      ? []
+      : [
+          '[global.confederation.config]',
+          'enabled = true',
+          `identifier = ${setup.confederation}`,
+          `member-as-list = [${setup.neighbors
+            .filter((n) => n.member)
+            .map(({ as }) => as)
+            .join()}]`,
+        ]),
+    ...setup.neighbors.flatMap((n) => renderNeighbor(setup, n, tellsVersion)),
     '',
   ].join('\n');
 }
 
-function renderNeighbor(setup: Setup, n: Neighbor): readonly string[] {
+function renderNeighbor(setup: Setup, n: Neighbor, tellsVersion: boolean): readonly string[] {
   const holdTimeSec = n.holdTimeSec ?? 9;
   const graceful = setup.restartTimeSec !== undefined;
   return [
@@ -191,6 +222,7 @@ function renderNeighbor(setup: Setup, n: Neighbor): readonly string[] {
     `peer-as = ${n.as}`,
     ...(n.password === undefined ? [] : [`auth-password = "${n.password}"`]),
     ...(n.localAs === undefined ? [] : [`local-as = ${n.localAs}`]),
+    ...(tellsVersion ? ['send-software-version = true'] : []),
     '[neighbors.transport.config]',
     ...(n.link === undefined ? [`local-address = "${n.local}"`] : []),
     `passive-mode = ${n.passive === true}`,

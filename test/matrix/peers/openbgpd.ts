@@ -5,13 +5,22 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { end, launch, until, when } from '@rookery/lab';
 import { INSTALLED, NEWER } from '../../../tools/newer-debian.ts';
-import type { Neighbor, Path, Peer, PeerPlace, Setup, Variant } from '../peer.ts';
+import {
+  type Neighbor,
+  type Path,
+  type Peer,
+  type PeerPlace,
+  type Setup,
+  type Variant,
+  parseAsPath,
+} from '../peer.ts';
 
 export const OPENBGPDS: readonly Peer[] = [
   openbgpdPeer({
     id: 'openbgpd',
     from: INSTALLED,
     cannot: {
+      'enhanced-refresh': 'It ignores our request, see above.',
       'extended-messages': 'OpenBGPD 7.7 does not offer the capability.',
       'extended-next-hop': 'OpenBGPD 7.7 does not know RFC 8950.',
       unnumbered: 'IPv4 routes over link-local addresses need RFC 8950.',
@@ -59,7 +68,12 @@ function openbgpdPeer({ from, knows8, ...differences }: OpenbgpdVariant): Peer {
       ...differences.cannot,
       'gr-helper': 'OpenBGPD announces End-of-RIB only, no forwarding state that it would keep.',
       'llgr-helper': 'OpenBGPD does not know RFC 9494.',
+      'software-version': 'OpenBGPD does not have the capability.',
+      'gr-notification': 'OpenBGPD keeps no routes through a restart.',
+      interface: 'OpenBGPD dials addresses only.',
+      confederation: 'OpenBGPD has no confederations.',
       bfd: 'OpenBGPD has no BFD.',
+      'tcp-ao': 'OpenBGPD has no TCP-AO.',
     },
     async version(host) {
       const { stderr, stdout } = await host.run(from.command(['/usr/sbin/bgpd', '-V']));
@@ -108,6 +122,9 @@ function openbgpdPeer({ from, knows8, ...differences }: OpenbgpdVariant): Peer {
     async shutDown(neighbor, text) {
       await bgpctl('neighbor', addressOf(neighbor), 'down', text);
     },
+    async tryAgain(neighbor) {
+      await bgpctl('neighbor', addressOf(neighbor), 'up');
+    },
     async story() {
       const log = existsSync(file('bgpd.log')) ? readFileSync(file('bgpd.log'), 'utf8') : '';
       return (
@@ -143,8 +160,8 @@ function pathOf(path: PathJson): Path {
   const originatorId = attributes.find((a) => a.originator !== undefined)?.originator;
   const clusterList = attributes.map((a) => a.cluster_ids ?? a.cluster_list).find(Boolean);
   return {
-    asPath: (path.aspath ?? '').split(' ').filter(Boolean).map(Number),
-    communities: path.communities ?? [],
+    ...parseAsPath(path.aspath ?? ''),
+    communities: (path.communities ?? []).map((c) => (c === 'GRACEFUL_SHUTDOWN' ? '65535:0' : c)),
     largeCommunities: path.large_communities ?? [],
     nextHop: path.exit_nexthop ?? '',
     ...(originatorId === undefined ? {} : { originatorId }),
@@ -188,6 +205,7 @@ function renderOpenbgpdConf(setup: Setup, socket: string, knows8: boolean): stri
       ...(n.multihop === undefined ? [] : [`  multihop ${n.multihop}`]),
       ...(n.addPath ? ['  announce add-path recv yes', '  announce add-path send all'] : []),
       ...(n.extendedNextHop ? ['  announce extended nexthop yes'] : []),
+      ...(n.enhancedRefresh ? ['  announce enhanced refresh yes'] : []),
       ...(n.extendedMessages ? ['  announce extended message yes'] : []),
       ...renderRole(n, knows8),
       ...(n.reflectorClient ? ['  route-reflector'] : []),

@@ -15,11 +15,12 @@ const weDial: Scenario = {
   name: 'we dial',
   features: [
     ...['dial-out', 'ipv4', 'ipv6', 'as4', 'communities', 'large-communities'],
-    ...['refresh-sent', 'refresh-received', 'shutdown-sent', 'shutdown-received'],
+    ...['refresh-sent', 'refresh-received', 'enhanced-refresh'],
+    ...['software-version', 'shutdown-sent', 'shutdown-received'],
   ] as Scenario['features'],
   async run(bench, cell) {
     const { us, peer } = bench;
-    const { ours, theirs } = endsWith({}, {}, { passive: true });
+    const { ours, theirs } = endsWith({ enhancedRefresh: true }, {}, { passive: true });
     const neighbor = theirs.neighbors[0]!;
     await bench.start(ours, theirs);
     await cell('dial-out', () => bench.bothEstablished(theirs));
@@ -54,6 +55,16 @@ const weDial: Scenario = {
       await until('we send our routes again', 5000, () => when(sent() > before));
       await bench.theirPath(OUR_V4);
     });
+    await cell('enhanced-refresh', async () => {
+      const marked = (who: 'Got' | 'Sending'): boolean =>
+        ['BEGIN-OF-RR', 'END-OF-RR'].every((mark) => us.log().includes(`n1: ${who} ${mark}`));
+      assert.ok(marked('Sending'), 'we answered with both');
+      await until('the peer answered with both', 5000, () => when(marked('Got')));
+    });
+    await cell('software-version', async () => {
+      const says = new RegExp(`received software version \\(${peer.softwareVersion}`);
+      assert.match(await us.vtysh(`show bgp neighbors ${neighbor.local}`), says);
+    });
     await cell('shutdown-sent', async () => {
       await us.ask('disable n1 "blue moon at nine"');
       await until('the peer reads our text', 8000, async () =>
@@ -64,8 +75,9 @@ const weDial: Scenario = {
       await us.ask('enable n1');
       await bench.bothEstablished(theirs, 30_000);
       await peer.shutDown(neighbor, 'red sun at ten');
-      await until('we log the text', 8000, () => when(us.log().includes('red sun at ten')));
-      assert.match(await us.ask('show protocols all n1'), /Administrative shutdown/);
+      await until('we log the text', 8000, () =>
+        when(/Received: Administrative shutdown.*red sun at ten/.test(us.log())),
+      );
     });
   },
 };
@@ -223,8 +235,28 @@ const extendedMessages: Scenario = {
   },
 };
 
+const gracefulShutdown: Scenario = {
+  name: 'graceful shutdown',
+  features: ['graceful-shutdown'],
+  async run(bench, cell) {
+    const { ours, theirs } = endsWith();
+    const communities = ['65535:0'];
+    await bench.start(
+      { ...ours, originate: [{ prefix: OUR_V4, communities }] },
+      { ...theirs, originate: [{ prefix: PEER_V4, communities }, PEER_ROUTES[1]!] },
+    );
+    await cell('graceful-shutdown', async () => {
+      await bench.bothEstablished(theirs);
+      const leaving = await bench.ourPath(PEER_V4);
+      assert.deepEqual([leaving.communities, leaving.localPref], [communities, 0]);
+      assert.deepEqual((await bench.theirPath(OUR_V4)).communities, communities);
+    });
+  },
+};
+
 export const BASIC: readonly Scenario[] = [
   ...[weDial, theyDial, ipv6Session, extendedNextHop, unnumbered, addPath, extendedMessages],
+  gracefulShutdown,
 ];
 
 async function ipv6Routes(bench: Bench): Promise<void> {

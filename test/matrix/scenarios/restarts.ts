@@ -87,7 +87,31 @@ const longLived: Scenario = {
   },
 };
 
-export const RESTARTS: readonly Scenario[] = [helper, restarting, longLived];
+const softly: Scenario = {
+  name: 'the peer says Cease',
+  features: ['gr-notification'],
+  async run(bench, cell) {
+    const ends = gracefully(30);
+    const ours = { ...ends.ours, gracefulNotification: true };
+    const theirs = { ...ends.theirs, gracefulNotification: true };
+    await bench.start(ours, theirs, { kernel: true });
+    await cell('gr-notification', async () => {
+      await bench.bothEstablished(theirs);
+      await inKernel(bench, PEER_V4);
+      const watch = bench.watchRoutes();
+      await bench.peer.resetSoftly!(theirs.neighbors[0]!);
+      await until('its Cease arrives', 8000, () =>
+        when(/Received: Administrative (reset|shutdown)/.test(bench.us.log())),
+      );
+      assert.equal((await bench.us.paths(PEER_V4)).length, 1, 'the route is kept');
+      await bench.bothEstablished(theirs, 40_000);
+      await bench.theirPath(OUR_V4);
+      assert.deepEqual(await watch.deleted(PEER_V4), []);
+    });
+  },
+};
+
+export const RESTARTS: readonly Scenario[] = [helper, restarting, longLived, softly];
 
 function gracefully(restartTimeSec: number): { readonly ours: Setup; readonly theirs: Setup } {
   const { ours, theirs } = endsWith();

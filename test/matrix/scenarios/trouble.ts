@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { until, when } from '@rookery/lab';
 import { endsWith, OUR_ROUTES, PEER_ROUTES } from '../ends.ts';
-import type { Bench } from '../bench.ts';
-import type { Neighbor } from '../peer.ts';
+import { type Bench, THIRD } from '../bench.ts';
+import type { Neighbor, Setup } from '../peer.ts';
 import type { Scenario } from '../scenarios.ts';
 
 const OUR_V4 = OUR_ROUTES[0]!.prefix;
 const PEER_V4 = PEER_ROUTES[0]!.prefix;
+const THIRD_AS = 65541;
+const THIRD_V4 = '203.0.113.192/26';
 
 const md5: Scenario = {
   name: 'TCP MD5',
@@ -95,6 +97,7 @@ const wrongAs: Scenario = {
       assert.equal(await bench.peer.established(theirs.neighbors[0]!), false);
       const right = endsWith();
       await bench.us.configure(right.ours);
+      await bench.peer.tryAgain?.(theirs.neighbors[0]!);
       await bench.bothEstablished(theirs, 40_000);
     });
   },
@@ -122,6 +125,43 @@ const silence: Scenario = {
       await bench.bothEstablished(theirs, 40_000);
       await bench.ourPath(PEER_V4);
       await bench.theirPath(OUR_V4);
+    });
+  },
+};
+
+const bfd: Scenario = {
+  name: 'BFD',
+  features: ['bfd'],
+  async run(bench, cell) {
+    // The hold timer is far away.
+    const { ours, theirs } = endsWith({ bfd: true, holdTimeSec: 90 });
+    const neighbor = theirs.neighbors[0]!;
+    const bothUp = async (): Promise<void> => {
+      await until('BGP and BFD are up at both ends', 40_000, async () =>
+        when(
+          / Up /.test(await bench.us.ask('show bfd sessions')) &&
+            (await bench.peer.bfdUp!(neighbor)) &&
+            (await bench.us.established()) &&
+            (await bench.peer.established(neighbor)),
+        ),
+      );
+    };
+    await bench.start(ours, theirs);
+    await cell('bfd', async () => {
+      await bothUp();
+      await bench.ourPath(PEER_V4);
+      await bench.theirPath(OUR_V4);
+      await bench.cut();
+      await until('our end gives up', 3000, async () =>
+        when(/BFD session down/.test(await bench.us.ask('show protocols all n1'))),
+      );
+      assert.deepEqual(await bench.us.paths(PEER_V4), []);
+      await until('the peer gives up', 3000, async () =>
+        when((await bench.peer.paths(OUR_V4)).length === 0),
+      );
+      await bench.mend();
+      await bothUp();
+      await bench.ourPath(PEER_V4);
     });
   },
 };
@@ -171,8 +211,69 @@ const roles: Scenario = {
         when(/role mismatch|2\/11/i.test(await bench.peer.story())),
       );
       await bench.us.configure(ours);
+      await bench.peer.tryAgain?.(theirs.neighbors[0]!);
       await bench.bothEstablished(theirs, 40_000);
       await bench.ourPath(PEER_V4);
+    });
+  },
+};
+
+/** Either end in the middle between two providers, the third router being the second of them. */
+const leaks: Scenario = {
+  name: 'leaks',
+  features: ['otc'],
+  async run(bench, cell) {
+    const { ours, theirs } = endsWith({ families: ['ipv4'] });
+    const between = (setup: Setup, address: string): readonly [Setup, Setup] => {
+      const toThird = { local: setup.neighbors[0]!.local, remote: address, as: THIRD_AS };
+      const third = { local: address, remote: toThird.local, as: setup.as };
+      const families = ['ipv4'] as const;
+      return [
+        {
+          ...setup,
+          neighbors: [
+            { ...setup.neighbors[0]!, role: 'customer' },
+            { ...toThird, families, role: 'customer', passive: true },
+          ],
+        },
+        {
+          as: THIRD_AS,
+          routerId: address,
+          originate: [{ prefix: THIRD_V4 }],
+          neighbors: [{ ...third, families, role: 'provider' }],
+        },
+      ];
+    };
+    const provider = (setup: Setup): Setup => ({
+      ...setup,
+      neighbors: [{ ...setup.neighbors[0]!, role: 'provider' }],
+    });
+    await cell('otc', async () => {
+      const [oursBetween, oneSide] = between(ours, THIRD[0]);
+      await bench.start(oursBetween, provider(theirs));
+      await bench.third.start(oneSide);
+      await bench.bothEstablished(theirs);
+      await bench.ourPath(PEER_V4);
+      await bench.ourPath(THIRD_V4);
+      await until('the other provider has our route', 8000, async () =>
+        when((await bench.third.paths(OUR_V4)).length === 1),
+      );
+      assert.deepEqual(await bench.third.paths(PEER_V4), [], 'we leak nothing to it');
+      assert.deepEqual(await bench.peer.paths(THIRD_V4), [], 'nor to the peer');
+
+      await bench.stop();
+      const [theirsBetween, otherSide] = between(theirs, THIRD[1]);
+      await bench.start(provider(ours), theirsBetween);
+      await bench.third.start(otherSide);
+      await bench.bothEstablished(theirs);
+      await bench.theirPath(THIRD_V4);
+      await bench.theirPath(OUR_V4);
+      await bench.ourPath(PEER_V4);
+      await until("the other provider has the peer's route", 8000, async () =>
+        when((await bench.third.paths(PEER_V4)).length === 1),
+      );
+      assert.deepEqual(await bench.us.paths(THIRD_V4), [], 'the peer leaks nothing to us');
+      assert.deepEqual(await bench.third.paths(OUR_V4), [], 'nor to the other provider');
     });
   },
 };
@@ -181,7 +282,7 @@ export const TROUBLE: readonly Scenario[] = [
   md5,
   gtsm('GTSM, we dial', 'gtsm-out', { our: {}, their: { passive: true } }),
   gtsm('GTSM, the peer dials', 'gtsm-in', { our: { passive: true }, their: {} }),
-  ...[wrongAs, silence, collision, roles],
+  ...[wrongAs, silence, bfd, collision, roles, leaks],
 ];
 
 async function connections(
