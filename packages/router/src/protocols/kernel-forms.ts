@@ -69,8 +69,9 @@ export class KernelForms {
 
   /** The form in which a route of the profile goes into the kernel now. */
   formFor(profile: KernelProfile): KernelForm {
-    const object = this.#nexthops.objectFor(profile.uses, profile.plain.shape.nexthops);
-    return object ? this.formReferring(profile, object) : profile.plain;
+    const { uses, plain } = profile;
+    const object = this.#nexthops.objectFor(uses, plain.shape.nexthops, plain.nexthops);
+    return object ? this.formReferring(profile, object) : plain;
   }
 
   formReferring(profile: KernelProfile, object: NexthopObject): KernelForm {

@@ -97,13 +97,16 @@ export class KernelNexthops {
     });
   }
 
-  /** The object for a set of next hops, made if need be; none when it is not worth one. */
+  /**
+   * The object for a set of next hops, whose `nexthopsKey` is `key`, made if need be; none when it is
+   * not worth one.
+   */
   objectFor(
     uses: readonly NexthopUse[],
     nexthops: readonly KernelNexthop[],
+    key: string,
   ): NexthopObject | undefined {
     if (!this.#supported || !uses.some(({ routes }) => routes > ROUTES_PER_NEXTHOP)) return;
-    const key = nexthopsKey(nexthops);
     const known = (nexthops.length === 1 ? this.#singles : this.#groups).get(key);
     if (known) return known;
     if (this.#refused.has(key)) return undefined;
