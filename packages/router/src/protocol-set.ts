@@ -58,11 +58,14 @@ export class ProtocolSet {
   }
 
   /** Channels of neighbors that keep our routes while we restart and have not sent theirs again. */
-  recoveringChannels(): number {
+  recoveringChannels(withRestarting: boolean): number {
     let count = 0;
     for (const protocol of this.#all) {
       if (!(protocol instanceof BgpProtocol) || protocol.disabled || protocol.isRange) continue;
-      for (const family of protocol.families) if (protocol.routes.isRecovering(family)) count++;
+      for (const family of protocol.families) {
+        const owed = protocol.routes.owedToRecovery(family);
+        if (owed === 'routes' || (withRestarting && owed === 'restarting')) count++;
+      }
     }
     return count;
   }

@@ -138,8 +138,8 @@ export class Router implements Engine {
     this.recovery = new Recovery(options.config.gracefulRestartWaitSec, {
       timers: this.timers,
       log,
-      waiting: () => this.#set.recoveringChannels(),
-      onDone: () => {
+      waiting: (withRestarting) => this.#set.recoveringChannels(withRestarting),
+      onProgress: () => {
         for (const protocol of this.#set.all) if (protocol.running) protocol.onRecovered();
       },
     });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { BgpConfig } from '@rookery/router';
 import { ALL, bgpChannelConfig, kernelConfig } from './configs.ts';
 import type { SimRouter } from './sim-router.ts';
-import { build, table } from './speakers.ts';
+import { build, type Speaker, table } from './speakers.ts';
 
 const FIRST = '10.1.0.0/16';
 const SECOND = '10.2.0.0/16';
@@ -18,7 +18,7 @@ const GRACEFUL: Partial<BgpConfig> = {
 };
 
 /** Router 1 has a kernel and the neighbors 2 and 3, which restart gracefully, and 4, which cannot. */
-function network(third: Partial<BgpConfig> = GRACEFUL) {
+function network(third: Partial<BgpConfig> = GRACEFUL, more: Speaker['sessions'] = []) {
   const kernel = kernelConfig('ipv4', ALL, { gracefulRestart: true });
   const sessions = [
     { to: 2, asn: 65002, change: GRACEFUL },
@@ -29,7 +29,7 @@ function network(third: Partial<BgpConfig> = GRACEFUL) {
   const made = build(
     { n: 1, asn: 65001, sessions, more: [kernel] },
     { n: 2, asn: 65002, sessions: toOne(GRACEFUL), routes: [FIRST] },
-    { n: 3, asn: 65003, sessions: toOne(third), routes: [SECOND] },
+    { n: 3, asn: 65003, sessions: [...toOne(third), ...more], routes: [SECOND] },
     { n: 4, asn: 65004, sessions: toOne({ gracefulRestart: 'off' }), routes: [THIRD] },
   );
   const { lan, at } = made;
@@ -87,6 +87,25 @@ test('what nobody announced again leaves the kernel with the end of the recovery
   lan.until(() => recovering(at(1)) === undefined, 60_000, 'recovery done');
   lan.advance(10);
   assert.equal(at(1).fib.owned().length, 2, 'pruned by the scan that follows, not a minute later');
+});
+
+test('a neighbor that restarts as well delays nobody, and its routes stay in the kernel', () => {
+  // The third has a neighbor of its own that it waits for, as long as it can.
+  const { lan, at } = network(GRACEFUL, [{ to: 5, asn: 65005, change: GRACEFUL }]);
+  const before = at(1).fib.owned();
+  at(1).gracefulRestart();
+  at(3).gracefulRestart();
+  at(3).boot(undefined, true);
+  lan.advance(5000);
+  at(1).boot(undefined, true);
+  lan.until(() => table(at(4)).has(FIRST), 60_000, 'announced without the third');
+  assert.equal(session(at(1), 'to3'), 'Established');
+  lan.advance(5000);
+  assert.ok(!table(at(1)).has(SECOND), 'the third says nothing yet');
+  assert.deepEqual(at(1).fib.owned(), before);
+  lan.until(() => table(at(4)).has(SECOND), 300_000, 'the third gave up waiting');
+  lan.until(() => recovering(at(1)) === undefined, 1000, 'recovery done with it');
+  assert.deepEqual(at(1).fib.owned(), before);
 });
 
 test('the wait ends by itself: 240 s by default', () => {

@@ -63,12 +63,7 @@ function frrPeer({ from, bfdctl, ...differences }: FrrVariant): Peer {
     name: 'FRR',
     ...differences,
     programs: [from.locate('/usr/lib/frr/bgpd')],
-    cannot: {
-      ...differences.cannot,
-      'gr-restart':
-        'FRR sets the R bit for two minutes after each start, and RFC 4724 §4.1 does not wait for such a neighbor.',
-      'tcp-ao': 'FRR has no TCP-AO.',
-    },
+    cannot: { ...differences.cannot, 'tcp-ao': 'FRR has no TCP-AO.' },
     async version(host) {
       const { stdout } = await host.run(from.command(['/usr/lib/frr/bgpd', '--version']));
       return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';

@@ -61,15 +61,17 @@ export class SessionRoutes {
 
   /**
    * RFC 4724 §4.1: our restart waits for the End-of-RIB of a neighbor that took part in it before,
-   * unless it turns out not to speak graceful restart, or to restart itself.
+   * unless it turns out not to speak graceful restart. One that restarts itself may wait for us.
    */
-  isRecovering({ channel, negotiated, endOfRibReceived }: BgpFamily): boolean {
-    if (!this.#engine.recovery.active || endOfRibReceived) return false;
-    if (this.#host.config.gracefulRestart !== 'on') return false;
-    if (!(channel.config as BgpChannelConfig).gracefulRestart) return false;
-    if (!this.#negotiated) return true;
+  owedToRecovery(family: BgpFamily): 'nothing' | 'routes' | 'restarting' {
+    const { channel, negotiated, endOfRibReceived } = family;
+    if (!this.#engine.recovery.keepsKernel || endOfRibReceived) return 'nothing';
+    if (this.#host.config.gracefulRestart !== 'on') return 'nothing';
+    if (!(channel.config as BgpChannelConfig).gracefulRestart) return 'nothing';
+    if (!this.#negotiated) return 'routes';
     const graceful = this.#negotiated.remote.gracefulRestart;
-    return negotiated && graceful !== undefined && !graceful.restarting;
+    if (!negotiated || graceful === undefined) return 'nothing';
+    return graceful.restarting ? 'restarting' : 'routes';
   }
 
   /** A session is up: opens what both sides speak. */

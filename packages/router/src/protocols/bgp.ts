@@ -189,7 +189,12 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const common = this.commonView();
     const negotiated = negotiatedOf(this.peer);
     const channels = this.families.map((family, i) =>
-      bgpChannelView(family, common.channels[i]!, negotiated, this.routes.isRecovering(family)),
+      bgpChannelView(
+        family,
+        common.channels[i]!,
+        negotiated,
+        this.routes.owedToRecovery(family) !== 'nothing',
+      ),
     );
     return { ...common, channels, bgp: bgpView(this) };
   }

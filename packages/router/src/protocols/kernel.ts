@@ -51,7 +51,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       sink: this,
       merge: config.mergePaths,
       weighsBandwidth: config.linkBandwidthWeights,
-      waits: () => this.config.gracefulRestart && engine.recovery.active,
+      waits: () => this.config.gracefulRestart && engine.recovery.keepsKernel,
       onFed: () => {
         if (this.#rescanOnceFed) this.#scan();
       },
@@ -323,7 +323,7 @@ export class KernelProtocol extends Protocol implements ExportSink {
       return net;
     }
     // What a former life left behind may be announced again (RFC 4724 §4.1).
-    if (!this.channel.fed || this.engine.recovery.active) say('ignored');
+    if (!this.channel.fed || this.engine.recovery.keepsKernel) say('ignored');
     else {
       say('deleting');
       this.#routes.writer.removeRoute(route);
