@@ -35,7 +35,7 @@ export interface Daemon {
 const root = join(import.meta.dirname, '..');
 const node = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
 
-/** `profileDir`: Rookery runs under V8's profilers and leaves its profiles there. */
+/** `profileDir`: Rookery runs from its sources, under V8's profilers, and leaves its profiles there. */
 export function knownDaemons(profileDir?: string): readonly Daemon[] {
   const all = (): boolean => true;
   const options = (dir: string): string => `-c ${dir}/conf -s ${dir}/ctl -P ${dir}/pid`;
@@ -49,7 +49,7 @@ export function knownDaemons(profileDir?: string): readonly Daemon[] {
         profileDir === undefined
           ? `exec ${root}/bin/rookery router -f ${options(dir)}`
           : `ROOKERY_ROOT=${root} exec ${node} --cpu-prof --heap-prof --cpu-prof-dir=${profileDir} ` +
-            `--heap-prof-dir=${profileDir} ${root}/dist/rookery.mjs router -f ${options(dir)}`,
+            `--heap-prof-dir=${profileDir} ${root}/apps/rookery/src/main.ts router -f ${options(dir)}`,
     },
     {
       name: 'bird',

@@ -7,7 +7,6 @@ export interface ScalingPoint {
   readonly size: number;
   /** Routes; routes told to peers. */
   readonly units: number;
-  readonly routes: number;
   readonly figures: Readonly<Record<string, number>>;
   readonly problems: readonly string[];
 }
@@ -18,11 +17,11 @@ const BEND = 1.5;
 const TICK_SEC = 0.01;
 
 const CURVES = {
-  routes: { title: 'one peer, more and more routes', size: 'routes', unit: 'route' },
+  routes: { title: 'one peer, more and more routes', size: 'route', unit: 'route' },
   peers: {
     title: 'more and more peers, 200 routes each, everybody is told everything',
-    size: 'peers',
-    unit: 'route and peer',
+    size: 'peer',
+    unit: 'route told to a peer',
   },
 } as const;
 
@@ -40,34 +39,33 @@ function renderCurve(curve: 'routes' | 'peers', points: readonly ScalingPoint[])
   const lines = [
     `${title}:`,
     '',
-    `| ${size} | time, s | CPU, s | ns per ${unit} | x cheapest before | RSS, MiB | octets per route | x smallest before | |`,
-    '|---|---|---|---|---|---|---|---|---|',
+    `| ${size}s | time, s | CPU, s | ns per ${unit} | RSS, MiB | octets per ${size} more | |`,
+    '|---|---|---|---|---|---|---|',
   ];
+  const good = points.filter(({ problems }) => problems.length === 0);
+  const [first] = good;
   let [cheapest, smallest] = [Infinity, Infinity];
-  for (const point of points) {
-    const { figures, problems } = point;
-    const time = figures['everybodySec'] ?? figures['loadSec'];
-    if (problems.length > 0 || time === undefined) {
-      lines.push(`| ${point.size.toLocaleString('en')} | WRONG: ${problems.join('; ')} |`);
-      continue;
-    }
-    const [cpu, octets] = [cpuOf(point), octetsOf(point)];
-    const ratios = [cpu / cheapest, octets / smallest].map((ratio) => Math.max(ratio, 0));
+  for (const point of good) {
+    const { figures } = point;
+    const cpu = cpuOf(point);
+    const octets = point === first ? undefined : octetsMore(first!, point);
+    const bends = cpu > cheapest * BEND || (octets ?? 0) > smallest * BEND;
     const cells = [
       point.size.toLocaleString('en'),
-      time.toFixed(2),
+      (figures['everybodySec'] ?? figures['loadSec'] ?? NaN).toFixed(2),
       figures['loadCpuSec']!.toFixed(2),
       cpu.toFixed(0),
-      ratios[0] === 0 ? '-' : ratios[0]!.toFixed(1),
       figures['rssMiB']!.toFixed(0),
-      octets.toFixed(0),
-      ratios[1] === 0 ? '-' : ratios[1]!.toFixed(1),
-      ratios.some((ratio) => ratio > BEND) ? '**bends**' : '',
+      octets?.toFixed(0) ?? '',
+      bends ? '**bends**' : '',
     ];
     lines.push(`| ${cells.join(' | ')} |`);
     cheapest = Math.min(cheapest, cpu);
-    smallest = Math.min(smallest, octets);
+    if (octets !== undefined && octets > 0) smallest = Math.min(smallest, octets);
   }
+  const wrong = points.filter(({ problems }) => problems.length > 0);
+  if (wrong.length > 0) lines.push('');
+  for (const { size: at, problems } of wrong) lines.push(`- WRONG: ${at}: ${problems.join('; ')}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -76,7 +74,8 @@ function cpuOf({ figures, units }: ScalingPoint): number {
   return (Math.max(figures['loadCpuSec']!, TICK_SEC) * 1e9) / units;
 }
 
-/** Octets of memory per route beyond those of an idle daemon with the same sessions. */
-function octetsOf({ figures, routes }: ScalingPoint): number {
-  return ((figures['rssMiB']! - figures['idleRssMiB']!) * 2 ** 20) / routes;
+/** Memory for what a point has more than the first one, per route or peer. */
+function octetsMore(first: ScalingPoint, point: ScalingPoint): number {
+  const more = (point.figures['rssMiB']! - first.figures['rssMiB']!) * 2 ** 20;
+  return more / (point.size - first.size);
 }

@@ -27,7 +27,7 @@ export async function measureScaling(
       const scenario = scenarioOf[curve](size);
       const { figures, problems } = await runOnce(daemon, scenario, 1, limitMs);
       const units = curve === 'routes' ? size : size * scenario.prefixes;
-      report({ curve, size, units, routes: scenario.prefixes, figures, problems });
+      report({ curve, size, units, figures, problems });
     }
   }
 }
