@@ -139,7 +139,7 @@ function neighborRoutes(context: VtyContext, p: Parameters): string {
     case 'prefix-counts':
       return lists.prefixCounts(context, neighbor, family, json);
     default:
-      // What a neighbor sent before policy is not kept apart from what was accepted.
+      // The speaker keeps nothing from before policy; a router's import table is birdc's to show.
       return json
         ? '{ "warning": "Inbound soft reconfiguration not enabled" }\n'
         : '% Inbound soft reconfiguration not enabled\n';
