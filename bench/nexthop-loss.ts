@@ -21,7 +21,6 @@ export const NEXTHOP_LOSS = 'nexthop-loss';
 const SIZES = [1_000, 10_000, 100_000] as const;
 const KINDS = ['one of two', 'the only one'] as const;
 const SAMPLES = 60;
-const SETTLE_MS = 1500;
 const LIMIT_MS = 60_000;
 const GATEWAYS = [0, 1].map((i) => generatorAddress('ipv4', i));
 
@@ -81,7 +80,7 @@ async function runOnce(
       gateways: GATEWAYS.slice(0, announcers),
     };
     await probe.ask('used', task);
-    await pause(SETTLE_MS);
+    await probe.ask('rest', task);
     const gone = probe.ask('gone', { ...task, gateways: GATEWAYS.slice(0, 1) });
     // The probe says when it looks, so that its start is not part of the time.
     await probe.next('looking');

@@ -40,7 +40,7 @@ export class RouteThread {
 
   /** Takes the order, or leaves it to the main thread. */
   take(order: RouteOrder): boolean {
-    if (this.#state === 'none' && order.kind === 'kernelRoutes' && isLarge(order)) this.#start();
+    if (this.#state === 'none' && isLarge(order)) this.#start();
     if (this.#state !== 'up' || (!isLarge(order) && !this.busy)) return false;
     this.#underWay.set(order.seq, order);
     this.#worker!.postMessage(order);
@@ -84,7 +84,6 @@ export class RouteThread {
   }
 }
 
-/** The kernel flushes every route behind an object that is removed. */
 function isLarge(order: RouteOrder): boolean {
-  return order.kind === 'kernelRoutes' ? order.batch.count >= LARGE : order.change === 'remove';
+  return order.kind === 'kernelRoutes' && order.batch.count >= LARGE;
 }
