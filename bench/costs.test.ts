@@ -29,7 +29,7 @@ before(() => {
   warm.settle();
 });
 
-test('a route costs at most 110 octets, all but a few of them in typed arrays', () => {
+test('a route costs at most 95 octets, all but a few of them in typed arrays', () => {
   const load = new EngineLoad('ipv4', 1, 1);
   collect();
   const empty = process.memoryUsage();
@@ -40,7 +40,7 @@ test('a route costs at most 110 octets, all but a few of them in typed arrays', 
   // The columns double, so that this is up to twice what is in use.
   const columns = (full.arrayBuffers - empty.arrayBuffers) / PREFIXES;
   const heap = (full.heapUsed - empty.heapUsed) / PREFIXES;
-  assert.ok(columns < 110, `${columns.toFixed(1)} octets per route in typed arrays`);
+  assert.ok(columns < 95, `${columns.toFixed(1)} octets per route in typed arrays`);
   assert.ok(heap < 32, `${heap.toFixed(1)} octets per route in objects`);
   assert.equal(load.router.tables[0]?.rib.netCount, PREFIXES);
 });

@@ -69,8 +69,6 @@ export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 
-export const CLONE_NEWNET = 0x40000000;
-
 export const SCHED_FIFO = 1;
 
 export const MADV_DONTNEED = 4;

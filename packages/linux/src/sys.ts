@@ -33,9 +33,6 @@ const cSendto = libc.func(
 const cRecv = libc.func('intptr_t recv(int fd, void *buffer, size_t size, int flags)');
 const cRecvmsg = libc.func('intptr_t recvmsg(int fd, void *message, int flags)');
 const cClose = libc.func('int close(int fd)');
-const cOpen = libc.func('int open(const char *path, int flags, int mode)');
-const cSetns = libc.func('int setns(int fd, int kind)');
-const cUnshare = libc.func('int unshare(int flags)');
 const cStrerror = libc.func('const char *strerror(int errno)');
 const cPrctl = libc.func(
   'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
@@ -220,20 +217,6 @@ export function* controlMessages(
 
 export function closeDescriptor(fd: number): void {
   cClose(fd);
-}
-
-/** Moves the calling thread into the namespace that `path` names. */
-export function enterNamespace(path: string, kind: number): SysResult {
-  const fd = resultOf(cOpen(path, 0o2000000, 0));
-  if (!fd.ok) return fd;
-  const moved = resultOf(cSetns(fd.value, kind));
-  cClose(fd.value);
-  return moved;
-}
-
-/** unshare(2) of the calling thread. */
-export function unshareNamespace(flags: number): SysResult {
-  return resultOf(cUnshare(flags));
 }
 
 export function setKeepCapabilities(keep: boolean): SysResult {
