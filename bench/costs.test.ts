@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { PrefixStore } from '@rookery/rib';
@@ -29,14 +30,25 @@ before(() => {
   warm.settle();
 });
 
-test('a route costs at most 95 octets, all but a few of them in typed arrays', () => {
+/** What is in use: V8 gives buffers back some turns after it has collected them. */
+async function memoryInUse(): Promise<{ arrayBuffers: number; heapUsed: number }> {
+  const least = { arrayBuffers: Infinity, heapUsed: Infinity };
+  for (let look = 0; look < 8; look++) {
+    collect();
+    await setImmediate();
+    const { arrayBuffers, heapUsed } = process.memoryUsage();
+    least.arrayBuffers = Math.min(least.arrayBuffers, arrayBuffers);
+    least.heapUsed = Math.min(least.heapUsed, heapUsed);
+  }
+  return least;
+}
+
+test('a route costs at most 95 octets, all but a few of them in typed arrays', async () => {
   const load = new EngineLoad('ipv4', 1, 1);
-  collect();
-  const empty = process.memoryUsage();
+  const empty = await memoryInUse();
   load.receive(0, 1, stream);
   load.settle();
-  collect();
-  const full = process.memoryUsage();
+  const full = await memoryInUse();
   // The columns double, so that this is up to twice what is in use.
   const columns = (full.arrayBuffers - empty.arrayBuffers) / PREFIXES;
   const heap = (full.heapUsed - empty.heapUsed) / PREFIXES;
