@@ -52,16 +52,22 @@ const NLRI = '180a4200';
 /** What the test routes need: a path identifier, wide or narrow numbers make no difference. */
 export function goodUpdates(peer: PeerKind): readonly Uint8Array[] {
   const nlri = peer === 'addPath' ? `00000001 ${NLRI}` : NLRI;
-  const classic = octetsOf(`update / 40010100 400200 4003040a000001 / ${nlri}`);
+  const path = pathOf(peer);
+  const classic = octetsOf(`update / 40010100 ${path} 4003040a000001 / ${nlri}`);
   if (peer === 'as2' || peer === 'addPath') return [classic];
-  return [classic, octetsOf(`update / 40010100 400200 ${MP_REACH} /`)];
+  return [classic, octetsOf(`update / 40010100 ${path} ${MP_REACH} /`)];
+}
+
+/** The shortest AS_PATH that is legal: a member of the confederation puts itself in front. */
+function pathOf(peer: PeerKind): string {
+  return peer === 'confederation' ? '400206 0301 0000fbf1' : '400200';
 }
 
 /** An announcement of 10.77.N.0/24, to tell that everything before it was processed. */
 export function markerUpdate(peer: PeerKind, n: number): Uint8Array {
   const prefix = `18 0a4d ${hex(n, 1)}`;
   const nlri = peer === 'addPath' ? `00000001 ${prefix}` : prefix;
-  return octetsOf(`update / 40010100 400200 4003040a000001 / ${nlri}`);
+  return octetsOf(`update / 40010100 ${pathOf(peer)} 4003040a000001 / ${nlri}`);
 }
 
 /** OPEN of that kind of peer with identifier 10.0.1.1. */
