@@ -276,6 +276,12 @@ export class UpdateGroup {
     return slot < 0 ? 0 : this.#view.attributes[slot]!;
   }
 
+  /** Source of what is exported for a net, 0 when nothing is. */
+  sourceOf(net: number): number {
+    const slot = this.#view.find(net, 0);
+    return slot < 0 || this.#view.attributes[slot] === 0 ? 0 : this.#view.source[slot]!;
+  }
+
   /** The same as this member sees it: nothing that came from itself. */
   announcedTo(member: GroupMember, net: number, pathId = 0): number {
     const slot = this.#view.find(net, pathId);

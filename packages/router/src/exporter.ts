@@ -17,6 +17,8 @@ export interface ExportSink {
   exportRoute(net: number, attributes: number, source: number): void;
   /** What the sink was given last; 0 for none. */
   exportedAttributes(net: number): number;
+  /** Whose route that was, where it matters; 0 for none. */
+  exportedSource?(net: number): number;
   /** True while the sink has enough to do: it will be asked again after the next event. */
   readonly isFull?: boolean;
 }
@@ -93,6 +95,7 @@ export class Exporter implements Task {
   /** Updates by source of the route: a member of a group is not told its own. */
   readonly receivedFrom: number[] = [];
   readonly filteredFrom: number[] = [];
+  readonly withdrawnFrom: number[] = [];
   traced = false;
   limit: LimitConfig | undefined;
   limitHit = false;
@@ -384,6 +387,8 @@ export class Exporter implements Task {
       if (before === 0) return;
       this.counters.withdrawsReceived++;
       this.counters.withdrawsAccepted++;
+      const from = sink.exportedSource?.(net) ?? 0;
+      this.withdrawnFrom[from] = (this.withdrawnFrom[from] ?? 0) + 1;
       if (this.traced) trace?.('removed', net, before, source);
       sink.exportRoute(net, 0, 0);
       this.exported--;

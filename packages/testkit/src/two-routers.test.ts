@@ -71,3 +71,17 @@ test('two routers establish, exchange a route into the kernel, and withdraw it',
   lan.until(() => router.fib.owned().length === 0, 100, 'withdrawal');
   assert.ok(established(router, 'node1'));
 });
+
+test('what a neighbor withdraws is not counted as withdrawn from it', () => {
+  const lan = new SimLan();
+  const back = { channels: [bgpChannelConfig('ipv4', { importPolicy: ALL, exportPolicy: ALL })] };
+  const router = lan.add({ name: 'router', config: routerSide(back), interfaces: ROUTER });
+  const routes = [blackhole('192.168.2.1/32')];
+  const node = lan.add({ name: 'node', config: nodeSide(routes), interfaces: NODE });
+  lan.until(() => router.fib.owned().length === 1, 30_000, 'kernel route');
+  node.configure(nodeSide([]));
+  lan.until(() => router.fib.owned().length === 0, 1000, 'no kernel route');
+  const { updates } = router.router.view.protocols().find((p) => p.name === 'node1')!.channels[0]!;
+  assert.equal(updates.importWithdraws.accepted, 1);
+  assert.equal(updates.exportWithdraws.accepted, 0);
+});

@@ -286,18 +286,19 @@ export class BgpGroup implements ExportSink, PathSink {
 
   /** Export counters as one member sees them: its own routes are rejected, not exported. */
   countersFor({ client, base, fed }: Membership): ExportCounters {
-    const { counters, receivedFrom, filteredFrom } = this.exporter;
+    const { counters, receivedFrom, filteredFrom, withdrawnFrom } = this.exporter;
     const { source } = client.channel;
     const own = receivedFrom[source] ?? 0;
     const ownFiltered = filteredFrom[source] ?? 0;
+    const ownWithdrawn = withdrawnFrom[source] ?? 0;
     const since = (name: keyof ExportCounters): number => counters[name] - base[name] + fed[name];
     return {
       updatesReceived: since('updatesReceived'),
       updatesRejected: since('updatesRejected') + own,
       updatesFiltered: since('updatesFiltered') - ownFiltered,
       updatesAccepted: since('updatesAccepted') - (own - ownFiltered),
-      withdrawsReceived: since('withdrawsReceived'),
-      withdrawsAccepted: since('withdrawsAccepted'),
+      withdrawsReceived: since('withdrawsReceived') - ownWithdrawn,
+      withdrawsAccepted: since('withdrawsAccepted') - ownWithdrawn,
     };
   }
 
@@ -363,6 +364,10 @@ export class BgpGroup implements ExportSink, PathSink {
 
   exportedAttributes(net: number): number {
     return this.updates.announced(net);
+  }
+
+  exportedSource(net: number): number {
+    return this.updates.sourceOf(net);
   }
 
   exportPath(net: number, pathId: number, attributes: number, source: number): void {
