@@ -92,10 +92,12 @@ async function told(kind: 'rookery' | 'bird'): Promise<readonly string[]> {
   for (const n of [2, 3, 4]) {
     await routers.expect('server', `show protocols s${n}`, /Established/);
   }
-  await routers.settled('server', 'show route table sorted4 count');
-  await routers.settled('c4', 'show route count');
+  // Sessions come up one after the other: only with the routes of 2 is the picture complete.
+  await routers.expect('c4', 'show route 10.1.0.0/16', /via 192\.0\.2\.2/);
+  await routers.settled('c4', 'show route');
   const before = comparable(await routers.ask('c4', 'show route protocol server all'));
   await routers.ask('c2', 'disable own');
+  await routers.expect('c4', 'show route 10.1.0.0/16', /via 192\.0\.2\.3/);
   await routers.settled('c4', 'show route');
   const later = comparable(await routers.ask('c4', 'show route protocol server all'));
   for (const name of ['server', 'c2', 'c3', 'c4']) await routers.stop(name);
