@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
-import { Rehearsal } from './rehearsal.ts';
+import { setFlagsFromString } from 'node:v8';
+import { runInThisContext } from 'node:vm';
+import { BlockTranscoder, PrefixStore, Table, UpdateGroup } from '@rookery/rib';
+import { giveMemoryBack } from './memory.ts';
+import { Rehearsal, rehearse } from './rehearsal.ts';
+
+/** Of `%GetOptimizationStatus`, Node 26. */
+const OPTIMIZED = 1 << 3;
 
 test('a rehearsal takes routes in and out again, and ends', () => {
   const rehearsal = new Rehearsal();
@@ -13,4 +21,26 @@ test('a rehearsal takes routes in and out again, and ends', () => {
   }
   assert.ok(most >= 2000, `most routes at the same time: ${most}`);
   assert.equal(rehearsal.routeCount, 0);
+});
+
+test('what was compiled is still there when memory was given back', async () => {
+  setFlagsFromString('--allow-natives-syntax');
+  const statusOf = runInThisContext('(f) => %GetOptimizationStatus(f)') as (f: unknown) => number;
+  await new Promise<void>((onDone) => {
+    rehearse({ isBusy: () => false, onDone });
+  });
+  for (let i = 0; i < 8; i++) {
+    giveMemoryBack();
+    await delay(1);
+  }
+  const hot: readonly (readonly [object, string])[] = [
+    [BlockTranscoder.prototype, 'transcode'],
+    [PrefixStore.prototype, 'internBatch'],
+    [Table.prototype, 'applyBatch'],
+    [UpdateGroup.prototype, 'stage'],
+  ];
+  const dropped = hot
+    .filter(([owner, name]) => (statusOf(Reflect.get(owner, name)) & OPTIMIZED) === 0)
+    .map(([, name]) => name);
+  assert.deepEqual(dropped, []);
 });
