@@ -183,8 +183,8 @@ export class AttributeStore {
     return (page[from + 2]! & HAS.bgp) !== 0;
   }
 
-  retain(n: number): void {
-    this.#refs[n]!++;
+  retain(n: number, references = 1): void {
+    this.#refs[n]! += references;
   }
 
   /** Drops a reference; the last one frees the number. */

@@ -56,7 +56,16 @@ export class ChangeLog {
 
   /** Notes that a net changed. */
   push(net: number): void {
+    if (this.#cursors.length > 0) this.#push(net);
+  }
+
+  /** Notes that nets[0, count) changed. */
+  pushAll(nets: Int32Array, count: number): void {
     if (this.#cursors.length === 0) return;
+    for (let i = 0; i < count; i++) this.#push(nets[i]!);
+  }
+
+  #push(net: number): void {
     if (net >= this.#latest.length) {
       this.#latest = growUint32(this.#latest, nextCapacity(this.#latest.length, net + 1));
     }

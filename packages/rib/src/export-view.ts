@@ -28,6 +28,7 @@ export class ExportView {
   #first = new Int32Array(0);
   #limit = 0;
   #free = NO_SLOT;
+  #started = new Int32Array(64);
 
   constructor(prefixes: PrefixStore, attributes: AttributeStore, addPath: boolean) {
     this.prefixes = prefixes;
@@ -93,8 +94,8 @@ export class ExportView {
 
   /** Gives back a reference to each slot. */
   releaseAll(slots: Int32Array): void {
-    if (!this.addPath) this.prefixes.warmRemoval(slots);
-    for (let i = 0; i < slots.length; i++) this.release(slots[i]!);
+    if (!this.addPath) this.prefixes.releaseAll(slots, slots.length);
+    else for (let i = 0; i < slots.length; i++) this.release(slots[i]!);
   }
 
   release(slot: number): void {
@@ -127,6 +128,51 @@ export class ExportView {
       this.#count--;
       this.release(slot);
     }
+  }
+
+  /** Without add-path: makes nets[from, to) slots. */
+  cover(nets: Int32Array, from: number, to: number): void {
+    let last = -1;
+    for (let i = from; i < to; i++) if (nets[i]! > last) last = nets[i]!;
+    if (last >= this.attributes.length) this.obtain(last, 0);
+  }
+
+  /**
+   * Without add-path: `set` for slots[0, count), which differ from each other; returns how many
+   * announced nothing before.
+   */
+  setAll(slots: Int32Array, count: number, attributes: number, source: number): number {
+    const announced = this.attributes;
+    const sources = this.source;
+    const counts = this.#countBySource;
+    const started = this.#started.length < count ? new Int32Array(count * 2) : this.#started;
+    this.#started = started;
+    let starts = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      if (announced[slot] === 0) started[starts++] = slot;
+      else counts[sources[slot]!]!--;
+      announced[slot] = attributes;
+      sources[slot] = source;
+    }
+    counts[source] = (counts[source] ?? 0) + count;
+    this.#attributeStore.retain(attributes, count);
+    this.prefixes.retainAll(started, starts);
+    this.#count += starts;
+    return starts;
+  }
+
+  /** Without add-path: `set` to nothing for slots[0, count), which announce something. */
+  clearAll(slots: Int32Array, count: number): void {
+    const counts = this.#countBySource;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      counts[this.source[slot]!]!--;
+      this.attributes[slot] = 0;
+      this.source[slot] = 0;
+    }
+    this.#count -= count;
+    this.prefixes.releaseAll(slots, count);
   }
 
   #create(net: number, pathId: number): number {

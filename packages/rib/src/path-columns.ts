@@ -147,9 +147,47 @@ export class PathColumns {
     return (own.flags[index]! & PATH_FLAG.filtered) === 0 ? index << 1 : 0;
   }
 
+  /** Attributes and source of the best path of each of nets[0, count); 0 where there is none. */
+  readBest(nets: Int32Array, count: number, attributes: Int32Array, sources: Uint16Array): void {
+    if (!this.isPlain) {
+      for (let i = 0; i < count; i++) {
+        const best = this.bestOf(nets[i]!);
+        attributes[i] = best === 0 ? 0 : this.attributesOf(best);
+        sources[i] = best === 0 ? 0 : this.sourceOf(best);
+      }
+      return;
+    }
+    const { source, flags, attributes: numbers } = this.own;
+    for (let i = 0; i < count; i++) {
+      const index = nets[i]! + 1;
+      const from = index < source.length ? source[index]! : 0;
+      const there = from !== 0 && (flags[index]! & PATH_FLAG.filtered) === 0;
+      attributes[i] = there ? numbers[index]! : 0;
+      sources[i] = there ? from : 0;
+    }
+  }
+
   /** Only while not `isPlain`: there the best path follows from what is there. */
   setBest(net: number, best: number): void {
     this.#best[net] = best;
+  }
+
+  /** True when each of nets[0, count) has no path, or only one of the source with path id 0. */
+  areOnlyOf(source: number, nets: Int32Array, pathIds: Int32Array, count: number): boolean {
+    if (!this.isPlain || this.own.pathId.length > 0) return false;
+    const sources = this.own.source;
+    for (let i = 0; i < count; i++) {
+      const net = nets[i]!;
+      if (net < 0) continue;
+      const there = net + 1 < sources.length ? sources[net + 1]! : 0;
+      if (pathIds[i] !== 0 || (there !== 0 && there !== source)) return false;
+    }
+    return true;
+  }
+
+  /** For who adds or removes only paths by their columns. */
+  countPaths(change: number): void {
+    this.#count += change;
   }
 
   /** Makes room for nets up to this one. */

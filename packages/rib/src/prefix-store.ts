@@ -209,13 +209,14 @@ export class PrefixStore {
   }
 
   /** Does for the removal of nets that have one reference left what `#touch` does for look-ups. */
-  warmRemoval(nets: Int32Array): void {
+  #warmRemoval(nets: Int32Array, count: number): void {
     const slots = this.#slots;
     const ratio = this.#ratio;
+    const refs = this.#refs;
     let sum = 0;
-    for (let i = 0; i < nets.length; i++) {
+    for (let i = 0; i < count; i++) {
       const net = nets[i]!;
-      if (this.#refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
+      if (refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
     }
     this.#touched[0] = sum;
   }
@@ -289,6 +290,29 @@ export class PrefixStore {
   retain(net: number): void {
     const refs = this.#refs[net]!;
     if (refs !== STICKY_REFS) this.#refs[net] = refs + 1;
+  }
+
+  /** Adds a reference to each of nets[0, count). */
+  retainAll(nets: Int32Array, count: number): void {
+    const refs = this.#refs;
+    for (let i = 0; i < count; i++) {
+      const net = nets[i]!;
+      const before = refs[net]!;
+      if (before !== STICKY_REFS) refs[net] = before + 1;
+    }
+  }
+
+  /** Drops a reference to each of nets[0, count); see `release`. */
+  releaseAll(nets: Int32Array, count: number): void {
+    this.#warmRemoval(nets, count);
+    const refs = this.#refs;
+    for (let i = 0; i < count; i++) {
+      const net = nets[i]!;
+      const before = refs[net]!;
+      if (before === STICKY_REFS || before === 0) continue;
+      refs[net] = before - 1;
+      if (before === 1) this.#remove(net);
+    }
   }
 
   /** Drops a reference; the last one frees the number. */

@@ -30,6 +30,16 @@ export class SlotBuckets {
     return this.#length;
   }
 
+  /** Makes room for this many slots more. */
+  reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#slots.length) return;
+    const capacity = nextCapacity(this.#slots.length, needed);
+    this.#slots = growInt32(this.#slots, capacity);
+    this.#bucketOf = growInt32(this.#bucketOf, capacity);
+  }
+
+  /** A slot for which room was made. */
   add(slot: number, attributes: number, audience: number): void {
     let bucket = this.#last;
     if (
@@ -39,11 +49,6 @@ export class SlotBuckets {
     ) {
       bucket = this.#obtain(attributes, audience);
       this.#last = bucket;
-    }
-    if (this.#length >= this.#slots.length) {
-      const capacity = nextCapacity(this.#slots.length, this.#length + 1);
-      this.#slots = growInt32(this.#slots, capacity);
-      this.#bucketOf = growInt32(this.#bucketOf, capacity);
     }
     this.#slots[this.#length] = slot;
     this.#bucketOf[this.#length] = bucket;

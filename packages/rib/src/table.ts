@@ -10,6 +10,7 @@ import { decidePaths, selectBest } from './best-path.ts';
 import type { DecisionContext } from './best-path.ts';
 import { ChangeLog } from './change-log.ts';
 import { EPOCH_SHIFT, FLAG_MASK, PATH_FLAG, PathColumns } from './path-columns.ts';
+import { nextCapacity } from './columns.ts';
 import type { PrefixStore } from './prefix-store.ts';
 import { OPTION } from './source-table.ts';
 import type { SourceTable } from './source-table.ts';
@@ -64,6 +65,10 @@ export class Table implements DecisionContext {
   /** Current stale epoch of a source and how often it moved since its last complete sweep. */
   readonly #epochs: number[] = [];
   readonly #marks: number[] = [];
+  /** Nets of a batch by what happens to them: their path changed, is new, could be best before. */
+  #changed = new Int32Array(64);
+  #created = new Int32Array(64);
+  #eligible = new Int32Array(64);
 
   constructor(options: TableOptions) {
     this.name = options.name;
@@ -115,6 +120,12 @@ export class Table implements DecisionContext {
     flags = 0,
   ): number {
     const ticks = this.paths.ticksAt(nowMs);
+    if (this.paths.areOnlyOf(source, nets, pathIds, count)) {
+      this.#prepare(nets, count);
+      return attributes === 0
+        ? this.#removeOnly(nets, count, source)
+        : this.#setOnly(nets, count, source, attributes, ticks, flags);
+    }
     let changed = 0;
     for (let i = 0; i < count; i++) {
       const net = nets[i]!;
@@ -280,6 +291,112 @@ export class Table implements DecisionContext {
       this.#sourceOrNone(best),
       selectBest(this, this.firstPath(net)),
     );
+  }
+
+  /** Room for a batch: in the columns for its nets, in the lists for what happens to them. */
+  #prepare(nets: Int32Array, count: number): void {
+    let last = -1;
+    for (let i = 0; i < count; i++) if (nets[i]! > last) last = nets[i]!;
+    this.paths.reach(last, this.prefixes.limit);
+    if (this.#changed.length >= count) return;
+    const capacity = nextCapacity(this.#changed.length, count);
+    this.#changed = new Int32Array(capacity);
+    this.#created = new Int32Array(capacity);
+    this.#eligible = new Int32Array(capacity);
+  }
+
+  /**
+   * `#apply` for nets that have no path but the source's: the path is the best one as soon as it is
+   * not filtered. Most of a full table goes here; one list of nets per effect, one loop per effect.
+   */
+  #setOnly(
+    nets: Int32Array,
+    count: number,
+    source: number,
+    attributes: number,
+    ticks: number,
+    flags: number,
+  ): number {
+    const { paths } = this;
+    const { source: sources, attributes: numbers, flags: states, ticks: times } = paths.own;
+    const changed = this.#changed;
+    const created = this.#created;
+    const eligible = this.#eligible;
+    const state = flags | (this.epochOf(source) << EPOCH_SHIFT);
+    let changes = 0;
+    let creations = 0;
+    let wereEligible = 0;
+    for (let i = 0; i < count; i++) {
+      const net = nets[i]!;
+      if (net < 0) continue;
+      const index = net + 1;
+      const before = states[index]! & FLAG_MASK;
+      states[index] = state;
+      if (sources[index] === 0) {
+        sources[index] = source;
+        created[creations++] = net;
+      } else {
+        const old = numbers[index]!;
+        if (old === attributes && before === flags) continue;
+        if (before !== flags) {
+          this.#count(source, before, -1);
+          this.#count(source, flags, 1);
+        }
+        this.attributes.release(old);
+        if ((before & PATH_FLAG.filtered) === 0) eligible[wereEligible++] = net;
+      }
+      numbers[index] = attributes;
+      times[index] = ticks;
+      changed[changes++] = net;
+    }
+    if (changes === 0) return 0;
+    this.attributes.retain(attributes, changes);
+    if (creations > 0) {
+      paths.countPaths(creations);
+      this.#netCount += creations;
+      this.prefixes.retainAll(created, creations);
+      this.#count(source, flags, creations);
+    }
+    this.anyChanges.pushAll(changed, changes);
+    if ((flags & PATH_FLAG.filtered) === 0) {
+      this.#bestChanged(changed, changes, source, changes - wereEligible);
+    } else this.#bestChanged(eligible, wereEligible, source, -wereEligible);
+    return changes;
+  }
+
+  /** `#setOnly` for the withdrawal of those paths. */
+  #removeOnly(nets: Int32Array, count: number, source: number): number {
+    const { paths } = this;
+    const { source: sources, attributes: numbers, flags: states } = paths.own;
+    const changed = this.#changed;
+    const eligible = this.#eligible;
+    let changes = 0;
+    let wereEligible = 0;
+    for (let i = 0; i < count; i++) {
+      const index = nets[i]! + 1;
+      if (index === 0 || sources[index] === 0) continue;
+      sources[index] = 0;
+      this.attributes.release(numbers[index]!);
+      numbers[index] = 0;
+      if ((states[index]! & PATH_FLAG.filtered) === 0) eligible[wereEligible++] = index - 1;
+      changed[changes++] = index - 1;
+    }
+    if (changes === 0) return 0;
+    paths.countPaths(-changes);
+    this.#netCount -= changes;
+    this.#count(source, 0, -wereEligible);
+    this.#count(source, PATH_FLAG.filtered, wereEligible - changes);
+    this.anyChanges.pushAll(changed, changes);
+    this.#bestChanged(eligible, wereEligible, source, -wereEligible);
+    this.prefixes.releaseAll(changed, changes);
+    return changes;
+  }
+
+  /** The best paths of nets[0, count) changed, all within one source. */
+  #bestChanged(nets: Int32Array, count: number, source: number, preferred: number): void {
+    this.#preferred[source] = (this.#preferred[source] ?? 0) + preferred;
+    this.version += count;
+    this.bestChanges.pushAll(nets, count);
   }
 
   #replace(net: number, path: number, attributes: number, ticks: number, flags: number): number {

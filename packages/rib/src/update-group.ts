@@ -83,6 +83,8 @@ export class UpdateGroup {
   #stagedBits = new Uint32Array(64);
   #runs: number[] = [];
   #refused = 0;
+  /** Slots of a batch that change. */
+  #changed = new Int32Array(64);
 
   constructor(options: UpdateGroupOptions) {
     this.#attributes = options.attributes;
@@ -150,10 +152,66 @@ export class UpdateGroup {
     return true;
   }
 
+  /** `stage` for nets[from, to), path id 0; returns how many of them the view did not have. */
+  stageAll(nets: Int32Array, from: number, to: number, attributes: number, source: number): number {
+    const view = this.#view;
+    if (!this.#stagesAll) {
+      const before = view.count;
+      for (let i = from; i < to; i++) this.stage(nets[i]!, 0, attributes, source);
+      return view.count - before;
+    }
+    view.cover(nets, from, to);
+    const changed = this.#roomFor(to - from);
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      const slot = nets[i]!;
+      if (view.attributes[slot] === attributes && view.source[slot] === source) continue;
+      changed[count++] = slot;
+    }
+    this.#noteAll(count);
+    const starts = view.setAll(changed, count, attributes, source);
+    if (this.#staged >= STAGED_LIMIT) this.flush();
+    return starts;
+  }
+
+  /**
+   * `stage` of nothing for nets[from, to), path id 0; returns how many the view had, and counts them
+   * by source.
+   */
+  unstageAll(nets: Int32Array, from: number, to: number, bySource: number[]): number {
+    const view = this.#view;
+    const changed = this.#roomFor(to - from);
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      const slot = view.find(nets[i]!, 0);
+      if (slot < 0 || view.attributes[slot] === 0) continue;
+      const source = view.source[slot]!;
+      bySource[source] = (bySource[source] ?? 0) + 1;
+      if (this.#stagesAll) changed[count++] = slot;
+      else if (this.stage(nets[i]!, 0, 0, 0)) count++;
+    }
+    if (!this.#stagesAll) return count;
+    this.#noteAll(count);
+    view.clearAll(changed, count);
+    if (this.#staged >= STAGED_LIMIT) this.flush();
+    return count;
+  }
+
+  /** The ordinary case: everybody reads the stream, one route per net. */
+  get #stagesAll(): boolean {
+    return !this.#view.addPath && this.#catching.size === 0 && this.#streaming > 0;
+  }
+
+  #roomFor(count: number): Int32Array {
+    if (this.#changed.length < count) this.#changed = new Int32Array(count * 2);
+    return this.#changed;
+  }
+
   /** Packs what was staged into the shared stream. Call it after each slice of changes. */
   flush(): void {
     if (this.#staged === 0) return;
     const buckets = this.#buckets;
+    buckets.reserve(this.#staged * 2);
     for (let i = 0; i < this.#staged; i++) this.#bucket(i);
     buckets.arrange();
     const readers = this.#streaming;
@@ -297,25 +355,14 @@ export class UpdateGroup {
 
   /** Remembers what a slot announced before the first change since the last flush. */
   #note(slot: number, old: number): void {
+    this.#roomToStage(slot, 1);
     const word = slot >>> 5;
-    if (word >= this.#stagedBits.length) {
-      this.#stagedBits = growUint32(
-        this.#stagedBits,
-        nextCapacity(this.#stagedBits.length, word + 1),
-      );
-    }
     const bit = 1 << (slot & 31);
     if ((this.#stagedBits[word]! & bit) !== 0) {
       if (old !== 0) this.#attributes.release(old);
       return;
     }
-    this.#stagedBits[word] = this.#stagedBits[word]! | bit;
-    if (this.#staged >= this.#stagedSlots.length) {
-      const capacity = nextCapacity(this.#stagedSlots.length, this.#staged + 1);
-      this.#stagedSlots = growInt32(this.#stagedSlots, capacity);
-      this.#stagedAttributes = growInt32(this.#stagedAttributes, capacity);
-      this.#stagedSources = growUint16(this.#stagedSources, capacity);
-    }
+    this.#stagedBits[word]! |= bit;
     this.#stagedSlots[this.#staged] = slot;
     // The reference to the old attributes moves here: their number must not be reused before the
     // flush has compared it.
@@ -323,6 +370,50 @@ export class UpdateGroup {
     this.#stagedSources[this.#staged] = this.#view.source[slot]!;
     this.#staged++;
     this.#view.retain(slot);
+  }
+
+  /** `#note` for the first slots of `#changed`, which are nets. */
+  #noteAll(count: number): void {
+    this.#roomToStage(this.#view.attributes.length - 1, count);
+    const { attributes, source, prefixes } = this.#view;
+    const changed = this.#changed;
+    const bits = this.#stagedBits;
+    const slots = this.#stagedSlots;
+    const olds = this.#stagedAttributes;
+    const sources = this.#stagedSources;
+    const first = this.#staged;
+    let staged = first;
+    for (let i = 0; i < count; i++) {
+      const slot = changed[i]!;
+      const word = slot >>> 5;
+      const bit = 1 << (slot & 31);
+      const old = attributes[slot]!;
+      if ((bits[word]! & bit) !== 0) {
+        if (old !== 0) this.#attributes.release(old);
+        continue;
+      }
+      bits[word]! |= bit;
+      slots[staged] = slot;
+      olds[staged] = old;
+      sources[staged] = source[slot]!;
+      staged++;
+    }
+    this.#staged = staged;
+    prefixes.retainAll(slots.subarray(first, staged), staged - first);
+  }
+
+  /** Room for `count` more staged slots, none above `slot`. */
+  #roomToStage(slot: number, count: number): void {
+    const words = (slot >>> 5) + 1;
+    if (words > this.#stagedBits.length) {
+      this.#stagedBits = growUint32(this.#stagedBits, nextCapacity(this.#stagedBits.length, words));
+    }
+    const needed = this.#staged + count;
+    if (needed <= this.#stagedSlots.length) return;
+    const capacity = nextCapacity(this.#stagedSlots.length, needed);
+    this.#stagedSlots = growInt32(this.#stagedSlots, capacity);
+    this.#stagedAttributes = growInt32(this.#stagedAttributes, capacity);
+    this.#stagedSources = growUint16(this.#stagedSources, capacity);
   }
 
   /** Nobody is left to be told. */
@@ -379,7 +470,8 @@ export class UpdateGroup {
       const next =
         n === 0 || !fits ? packer.withdraw(ordered, i, end) : packer.announce(ordered, i, end);
       this.#addRun(audience[bucket]!, packer.at, packer.messages - before);
-      for (; i < next; i++) this.#chunkSlot(ordered[i]!);
+      this.#addChunkSlots(ordered, i, next);
+      i = next;
       if (packer.at >= CHUNK_BYTES) this.#seal(readers);
     }
   }
@@ -387,12 +479,14 @@ export class UpdateGroup {
   #chunkSlots = new Int32Array(64);
   #chunkSlotCount = 0;
 
-  #chunkSlot(slot: number): void {
-    if (this.#chunkSlotCount >= this.#chunkSlots.length) {
-      const capacity = nextCapacity(this.#chunkSlots.length, this.#chunkSlotCount + 1);
-      this.#chunkSlots = growInt32(this.#chunkSlots, capacity);
+  #addChunkSlots(slots: Int32Array, from: number, to: number): void {
+    const count = this.#chunkSlotCount + to - from;
+    if (count > this.#chunkSlots.length) {
+      this.#chunkSlots = growInt32(this.#chunkSlots, nextCapacity(this.#chunkSlots.length, count));
     }
-    this.#chunkSlots[this.#chunkSlotCount++] = slot;
+    const out = this.#chunkSlots;
+    for (let i = from, at = this.#chunkSlotCount; i < to; i++) out[at++] = slots[i]!;
+    this.#chunkSlotCount = count;
   }
 
   #addRun(audience: Audience, end: number, messages: number): void {

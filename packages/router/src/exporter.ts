@@ -15,6 +15,16 @@ import type { Task, TaskOwner } from './work.ts';
 export interface ExportSink {
   /** The route of a prefix as it is now; attributes 0 means none. The sink keeps its own references. */
   exportRoute(net: number, attributes: number, source: number): void;
+  /** `exportRoute` for nets[from, to); returns how many of them the sink did not have before. */
+  exportRoutes?(
+    nets: Int32Array,
+    from: number,
+    to: number,
+    attributes: number,
+    source: number,
+  ): number;
+  /** The same for nets without a route; returns how many it had, and counts them by source. */
+  withdrawRoutes?(nets: Int32Array, from: number, to: number, bySource: number[]): number;
   /** What the sink was given last; 0 for none. */
   exportedAttributes(net: number): number;
   /** Whose route that was, where it matters; 0 for none. */
@@ -104,6 +114,9 @@ export class Exporter implements Task {
   readonly #options: ExporterOptions;
   readonly #runner: PolicyRunner;
   readonly #batch = new Int32Array(BATCH);
+  /** Attributes and source of the best route of each net of the batch. */
+  readonly #best = new Int32Array(BATCH);
+  readonly #from = new Uint16Array(BATCH);
   /** Whether the last outcome of `#judge` came with a reference. */
   #owned = false;
   /** Final outcomes one memo per class of sources. */
@@ -227,6 +240,8 @@ export class Exporter implements Task {
     const { merge, pathSink, secondary } = this.#options;
     const { rib, attributes: store } = this.table;
     const batch = this.#batch;
+    const best = this.#best;
+    const from = this.#from;
     if (secondary) {
       for (let i = 0; i < count; i++) this.#exportFirstAccepted(batch[i]!);
       return;
@@ -235,37 +250,44 @@ export class Exporter implements Task {
       for (let i = 0; i < count; i++) this.#exportPaths(batch[i]!, pathSink);
       return;
     }
+    rib.paths.readBest(batch, count, best, from);
     // Routes with equal attributes come in runs: an outcome that is a route serves all of its run.
     const serves = merge === undefined && !this.traced;
-    let netClass = -1;
-    let before = 0;
-    let source = 0;
-    let outcome = 0;
-    let owned = false;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count;) {
       const net = batch[i]!;
-      const path = rib.bestPath(net);
-      if (path === 0) {
-        this.#deliver(net, 0, 0);
+      const before = best[i]!;
+      if (before === 0) {
+        let end = i + 1;
+        while (end < count && best[end] === 0) end++;
+        this.#withdrawAll(i, end);
+        i = end;
         continue;
       }
-      const attributes = rib.attributesOf(path);
-      const from = rib.sourceOf(path);
-      this.counters.updatesReceived++;
-      this.receivedFrom[from] = (this.receivedFrom[from] ?? 0) + 1;
-      const ofClass = this.#runner.classOf(net);
-      const same = ofClass === netClass && ofClass >= 0 && attributes === before && from === source;
-      if (outcome === 0 || !serves || !same) {
-        if (owned) store.release(outcome);
-        netClass = ofClass;
-        before = attributes;
-        source = from;
-        outcome = this.#judge(net, path, before, source);
-        owned = this.#owned;
-      }
-      this.#deliver(net, outcome, outcome === 0 ? 0 : source);
+      const source = from[i]!;
+      const outcome = this.#judge(net, rib.bestPath(net), before, source);
+      const owned = this.#owned;
+      const end = outcome !== 0 && serves ? this.#endOfRun(i, count) : i + 1;
+      this.counters.updatesReceived += end - i;
+      this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + end - i;
+      this.#deliverAll(i, end, outcome, outcome === 0 ? 0 : source);
+      if (owned) store.release(outcome);
+      i = end;
     }
-    if (owned) store.release(outcome);
+  }
+
+  /** Behind the nets from `start` on that the policy, and whoever told them, cannot tell apart. */
+  #endOfRun(start: number, count: number): number {
+    const batch = this.#batch;
+    const best = this.#best;
+    const from = this.#from;
+    const netClass = this.#runner.classOf(batch[start]!);
+    let end = start + 1;
+    if (netClass < 0) return end;
+    while (end < count && best[end] === best[start] && from[end] === from[start]) {
+      if (this.#runner.classOf(batch[end]!) !== netClass) break;
+      end++;
+    }
+    return end;
   }
 
   /** What the sink is to have instead of a best path, 0 for nothing; with a reference if `#owned`. */
@@ -378,6 +400,29 @@ export class Exporter implements Task {
       this.#memos[index] = memo;
     }
     return memo;
+  }
+
+  /** Delivers nets [start, end) of the batch. */
+  #deliverAll(start: number, end: number, attributes: number, source: number): void {
+    const { sink } = this.#options;
+    if (attributes === 0 || !sink.exportRoutes || this.traced || this.limit) {
+      for (let i = start; i < end; i++) this.#deliver(this.#batch[i]!, attributes, source);
+      return;
+    }
+    this.counters.updatesAccepted += end - start;
+    this.exported += sink.exportRoutes(this.#batch, start, end, attributes, source);
+  }
+
+  #withdrawAll(start: number, end: number): void {
+    const { sink } = this.#options;
+    if (!sink.withdrawRoutes || this.traced) {
+      for (let i = start; i < end; i++) this.#deliver(this.#batch[i]!, 0, 0);
+      return;
+    }
+    const count = sink.withdrawRoutes(this.#batch, start, end, this.withdrawnFrom);
+    this.counters.withdrawsReceived += count;
+    this.counters.withdrawsAccepted += count;
+    this.exported -= count;
   }
 
   #deliver(net: number, attributes: number, source: number): void {

@@ -362,6 +362,20 @@ export class BgpGroup implements ExportSink, PathSink {
     this.updates.stage(net, 0, attributes, source);
   }
 
+  exportRoutes(
+    nets: Int32Array,
+    from: number,
+    to: number,
+    attributes: number,
+    source: number,
+  ): number {
+    return this.updates.stageAll(nets, from, to, attributes, source);
+  }
+
+  withdrawRoutes(nets: Int32Array, from: number, to: number, bySource: number[]): number {
+    return this.updates.unstageAll(nets, from, to, bySource);
+  }
+
   exportedAttributes(net: number): number {
     return this.updates.announced(net);
   }
