@@ -172,11 +172,17 @@ export class PathColumns {
     this.#best[net] = best;
   }
 
-  /** True when each of nets[0, count) has no path, or only one of the source with path id 0. */
-  areOnlyOf(source: number, nets: Int32Array, pathIds: Int32Array, count: number): boolean {
+  /** True when each of nets[from, to) has no path, or only one of the source with path id 0. */
+  areOnlyOf(
+    source: number,
+    nets: Int32Array,
+    pathIds: Int32Array,
+    from: number,
+    to: number,
+  ): boolean {
     if (!this.isPlain || this.own.pathId.length > 0) return false;
     const sources = this.own.source;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       const there = net + 1 < sources.length ? sources[net + 1]! : 0;

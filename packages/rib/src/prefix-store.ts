@@ -134,15 +134,18 @@ export class PrefixStore {
     return net;
   }
 
-  /** The numbers of all prefixes of a batch, new ones where they were not there; see `intern4`. */
-  internBatch(batch: PrefixBatch, nets: Int32Array): void {
-    const { words, lengths, count } = batch;
-    const hashes = this.#touch(batch);
+  /**
+   * Numbers of prefixes [from, to) of the batch that `warm` was given last, new ones where they were
+   * not there; see `intern4`.
+   */
+  internBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
+    const { words, lengths } = batch;
+    const hashes = this.#hashes;
     if (this.width === 1) {
-      for (let i = 0; i < count; i++) nets[i] = this.#intern4(words[i]!, lengths[i]!, hashes[i]!);
+      for (let i = from; i < to; i++) nets[i] = this.#intern4(words[i]!, lengths[i]!, hashes[i]!);
       return;
     }
-    for (let i = 0, at = 0; i < count; i++, at += 4) {
+    for (let i = from, at = from * 4; i < to; i++, at += 4) {
       nets[i] = this.#intern6(
         words[at]!,
         words[at + 1]!,
@@ -154,15 +157,15 @@ export class PrefixStore {
     }
   }
 
-  /** The numbers of all prefixes of a batch, `NO_NET` for those that are not there. */
-  findBatch(batch: PrefixBatch, nets: Int32Array): void {
-    const { words, lengths, count } = batch;
-    const hashes = this.#touch(batch);
+  /** `internBatch`, but `NO_NET` for prefixes that are not there. */
+  findBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
+    const { words, lengths } = batch;
+    const hashes = this.#hashes;
     if (this.width === 1) {
-      for (let i = 0; i < count; i++) nets[i] = this.#find4(words[i]!, lengths[i]!, hashes[i]!);
+      for (let i = from; i < to; i++) nets[i] = this.#find4(words[i]!, lengths[i]!, hashes[i]!);
       return;
     }
-    for (let i = 0, at = 0; i < count; i++, at += 4) {
+    for (let i = from, at = from * 4; i < to; i++, at += 4) {
       nets[i] = this.#find6(
         hashes[i]!,
         words[at]!,
@@ -175,11 +178,11 @@ export class PrefixStore {
   }
 
   /**
-   * Hashes of a batch. On the way it brings into the processor's cache what the look-ups will read:
-   * these reads do not depend on each other, so that the memory answers many of them at a time; one
-   * prefix after the other would wait for each.
+   * Computes the hashes of a batch, and brings into the processor's cache what the look-ups will
+   * read: these reads do not depend on each other, so that the memory answers many of them at a
+   * time; one prefix after the other would wait for each.
    */
-  #touch({ words, lengths, count }: PrefixBatch): Int32Array {
+  warm({ words, lengths, count }: PrefixBatch): void {
     if (this.#hashes.length < count) {
       this.#hashes = new Int32Array(nextCapacity(this.#hashes.length, count));
       this.#touched = new Int32Array(this.#hashes.length);
@@ -204,11 +207,10 @@ export class PrefixStore {
     let sum = 0;
     for (let i = 0; i < count; i++) sum ^= columns[touched[i]!]!;
     // Stored, so that the compiler cannot leave the reads out.
-    touched[0] = sum;
-    return hashes;
+    if (count > 0) touched[0] = sum;
   }
 
-  /** Does for the removal of nets that have one reference left what `#touch` does for look-ups. */
+  /** Does for the removal of nets that have one reference left what `warm` does for look-ups. */
   #warmRemoval(nets: Int32Array, count: number): void {
     const slots = this.#slots;
     const ratio = this.#ratio;
@@ -216,7 +218,7 @@ export class PrefixStore {
     let sum = 0;
     for (let i = 0; i < count; i++) {
       const net = nets[i]!;
-      if (refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
+      if (net >= 0 && refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
     }
     this.#touched[0] = sum;
   }
@@ -292,11 +294,12 @@ export class PrefixStore {
     if (refs !== STICKY_REFS) this.#refs[net] = refs + 1;
   }
 
-  /** Adds a reference to each of nets[0, count). */
+  /** Adds a reference to each of nets[0, count) that is not `NO_NET`. */
   retainAll(nets: Int32Array, count: number): void {
     const refs = this.#refs;
     for (let i = 0; i < count; i++) {
       const net = nets[i]!;
+      if (net < 0) continue;
       const before = refs[net]!;
       if (before !== STICKY_REFS) refs[net] = before + 1;
     }
@@ -308,6 +311,7 @@ export class PrefixStore {
     const refs = this.#refs;
     for (let i = 0; i < count; i++) {
       const net = nets[i]!;
+      if (net < 0) continue;
       const before = refs[net]!;
       if (before === STICKY_REFS || before === 0) continue;
       refs[net] = before - 1;

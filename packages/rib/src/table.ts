@@ -107,27 +107,28 @@ export class Table implements DecisionContext {
   }
 
   /**
-   * `apply` for nets[0, count), each with its path id; nets that are negative are passed over. Returns
-   * how many routes changed.
+   * `apply` for nets[from, to), each with its path id; nets that are negative are passed over.
+   * Returns how many routes changed.
    */
   applyBatch(
     nets: Int32Array,
     pathIds: Int32Array,
-    count: number,
+    from: number,
+    to: number,
     source: number,
     attributes: number,
     nowMs: number,
     flags = 0,
   ): number {
     const ticks = this.paths.ticksAt(nowMs);
-    if (this.paths.areOnlyOf(source, nets, pathIds, count)) {
-      this.#prepare(nets, count);
+    if (this.paths.areOnlyOf(source, nets, pathIds, from, to)) {
+      this.#prepare(nets, from, to);
       return attributes === 0
-        ? this.#removeOnly(nets, count, source)
-        : this.#setOnly(nets, count, source, attributes, ticks, flags);
+        ? this.#removeOnly(nets, from, to, source)
+        : this.#setOnly(nets, from, to, source, attributes, ticks, flags);
     }
     let changed = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       if (this.#apply(net, source, pathIds[i]! >>> 0, attributes, ticks, flags) !== 0) changed++;
@@ -294,9 +295,10 @@ export class Table implements DecisionContext {
   }
 
   /** Room for a batch: in the columns for its nets, in the lists for what happens to them. */
-  #prepare(nets: Int32Array, count: number): void {
+  #prepare(nets: Int32Array, from: number, to: number): void {
+    const count = to - from;
     let last = -1;
-    for (let i = 0; i < count; i++) if (nets[i]! > last) last = nets[i]!;
+    for (let i = from; i < to; i++) if (nets[i]! > last) last = nets[i]!;
     this.paths.reach(last, this.prefixes.limit);
     if (this.#changed.length >= count) return;
     const capacity = nextCapacity(this.#changed.length, count);
@@ -311,7 +313,8 @@ export class Table implements DecisionContext {
    */
   #setOnly(
     nets: Int32Array,
-    count: number,
+    from: number,
+    to: number,
     source: number,
     attributes: number,
     ticks: number,
@@ -326,7 +329,7 @@ export class Table implements DecisionContext {
     let changes = 0;
     let creations = 0;
     let wereEligible = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       const index = net + 1;
@@ -365,14 +368,14 @@ export class Table implements DecisionContext {
   }
 
   /** `#setOnly` for the withdrawal of those paths. */
-  #removeOnly(nets: Int32Array, count: number, source: number): number {
+  #removeOnly(nets: Int32Array, from: number, to: number, source: number): number {
     const { paths } = this;
     const { source: sources, attributes: numbers, flags: states } = paths.own;
     const changed = this.#changed;
     const eligible = this.#eligible;
     let changes = 0;
     let wereEligible = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const index = nets[i]! + 1;
       if (index === 0 || sources[index] === 0) continue;
       sources[index] = 0;

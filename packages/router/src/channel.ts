@@ -197,44 +197,51 @@ export class Channel {
   }
 
   /**
-   * `importRoute` for nets[0, count), routes with equal attributes, each with its path id. Where the
+   * `importRoute` for nets[from, to), routes with equal attributes, each with its path id. Where the
    * policy cannot tell the prefixes apart it is asked once for all of them.
    */
-  importRoutes(nets: Int32Array, pathIds: Int32Array, count: number, attributes: number): void {
+  importRoutes(
+    nets: Int32Array,
+    pathIds: Int32Array,
+    from: number,
+    to: number,
+    attributes: number,
+  ): void {
     const { imported, config } = this;
     const { importLimit, receiveLimit, importKeepFiltered } = config;
-    const alike = this.#runner.treatsAlike(nets, count);
+    const alike = this.#runner.treatsAlike(nets, from, to);
     if (!alike || importLimit || receiveLimit || this.#isTraced) {
-      for (let i = 0; i < count; i++) this.importRoute(nets[i]!, attributes, pathIds[i]!);
+      for (let i = from; i < to; i++) this.importRoute(nets[i]!, attributes, pathIds[i]!);
       return;
     }
+    const count = to - from;
     imported.updatesReceived += count;
-    this.#applyBatch(this.importTable, nets, pathIds, count, attributes, 0);
-    const outcome = this.#runner.run(nets[0]!, attributes, this.protocol.name);
+    this.#applyBatch(this.importTable, nets, pathIds, from, to, attributes, 0);
+    const outcome = this.#runner.run(nets[from]!, attributes, this.protocol.name);
     const { owned } = this.#runner;
     if (outcome === 0) {
       imported.updatesFiltered += count;
       const kept = importKeepFiltered ? attributes : 0;
-      this.#applyBatch(this.table, nets, pathIds, count, kept, PATH_FLAG.filtered);
+      this.#applyBatch(this.table, nets, pathIds, from, to, kept, PATH_FLAG.filtered);
       return;
     }
-    const changed = this.#applyBatch(this.table, nets, pathIds, count, outcome, 0);
+    const changed = this.#applyBatch(this.table, nets, pathIds, from, to, outcome, 0);
     imported.updatesAccepted += changed;
     imported.updatesIgnored += count - changed;
     if (owned) this.table.attributes.release(outcome);
   }
 
-  /** `withdrawRoute` for nets[0, count), each with its path id. */
-  withdrawRoutes(nets: Int32Array, pathIds: Int32Array, count: number): void {
+  /** `withdrawRoute` for nets[from, to), each with its path id. */
+  withdrawRoutes(nets: Int32Array, pathIds: Int32Array, from: number, to: number): void {
     if (this.#isTraced) {
-      for (let i = 0; i < count; i++) this.withdrawRoute(nets[i]!, pathIds[i]!);
+      for (let i = from; i < to; i++) this.withdrawRoute(nets[i]!, pathIds[i]!);
       return;
     }
-    this.#applyBatch(this.importTable, nets, pathIds, count, 0, 0);
-    const removed = this.#applyBatch(this.table, nets, pathIds, count, 0, 0);
-    this.imported.withdrawsReceived += count;
+    this.#applyBatch(this.importTable, nets, pathIds, from, to, 0, 0);
+    const removed = this.#applyBatch(this.table, nets, pathIds, from, to, 0, 0);
+    this.imported.withdrawsReceived += to - from;
     this.imported.withdrawsAccepted += removed;
-    this.imported.withdrawsIgnored += count - removed;
+    this.imported.withdrawsIgnored += to - from - removed;
   }
 
   /** A negative net is one that is in no table. */
@@ -371,13 +378,14 @@ export class Channel {
     table: RouteTable | undefined,
     nets: Int32Array,
     pathIds: Int32Array,
-    count: number,
+    from: number,
+    to: number,
     attributes: number,
     flags: number,
   ): number {
     const { nowMs } = this.protocol.engine;
     if (!table) return 0;
-    return table.rib.applyBatch(nets, pathIds, count, this.source, attributes, nowMs, flags);
+    return table.rib.applyBatch(nets, pathIds, from, to, this.source, attributes, nowMs, flags);
   }
 
   get #isTraced(): boolean {

@@ -62,13 +62,13 @@ export class PolicyRunner {
     return classOf(this.#cursor);
   }
 
-  /** True when the policy cannot tell any of nets[0, count) from another. */
-  treatsAlike(nets: Int32Array, count: number): boolean {
+  /** True when the policy cannot tell any of nets[from, to) from another. */
+  treatsAlike(nets: Int32Array, from: number, to: number): boolean {
     const { policy } = this;
     if (policy.kind !== 'filter') return true;
-    const netClass = this.classOf(nets[0]!);
+    const netClass = this.classOf(nets[from]!);
     if (netClass < 0 || !policy.filter.classOf) return netClass >= 0;
-    for (let i = 1; i < count; i++) if (this.classOf(nets[i]!) !== netClass) return false;
+    for (let i = from + 1; i < to; i++) if (this.classOf(nets[i]!) !== netClass) return false;
     return true;
   }
 

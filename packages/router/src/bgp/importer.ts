@@ -6,7 +6,6 @@ import {
   SEGMENT,
   copyAttributeBlock,
   createAttributeScan,
-  createNlriBatch,
   decodeNlri,
   decodePathAttributes,
   endOfRibFamily,
@@ -14,7 +13,7 @@ import {
   splitUpdate,
   worstFault,
 } from '@rookery/bgp';
-import type { AttributeContext, Negotiated, NlriBatch, WireFault } from '@rookery/bgp';
+import type { AttributeContext, Negotiated, WireFault } from '@rookery/bgp';
 import { addressFromBytes } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import { BlockTranscoder, WireAttributeCache } from '@rookery/rib';
@@ -25,6 +24,7 @@ import type { Engine } from '../engine.ts';
 import type { RouteTable } from '../route-table.ts';
 import { importRoute, recursiveRoute } from './import-rules.ts';
 import type { ImportSituation } from './import-rules.ts';
+import { intakes } from './intake.ts';
 import { isInside } from './neighbor.ts';
 
 export interface ImportFamily {
@@ -63,8 +63,6 @@ export class Importer {
   readonly #contexts: Record<Family, AttributeContext>;
   readonly #cache: WireAttributeCache;
   readonly #scan = createAttributeScan();
-  readonly #batch: NlriBatch = createNlriBatch();
-  #nets = new Int32Array(64);
   #block = new Uint8Array(4096);
   /** Changes when the meaning of a block does: another epoch is another key. */
   #epoch = 0;
@@ -102,7 +100,7 @@ export class Importer {
     });
   }
 
-  /** Processes the whole message bytes[start, end). */
+  /** Takes in the whole message bytes[start, end); what it says of routes waits for `apply`. */
   update(bytes: Uint8Array, start: number, end: number): UpdateResult {
     const ended = endOfRibFamily(bytes, start, end);
     if (ended !== undefined) return { kind: 'endOfRib', family: ended };
@@ -156,6 +154,14 @@ export class Importer {
     return DONE;
   }
 
+  /** Changes the routes as the messages since the last call say. */
+  apply(): void {
+    for (const { family, channel } of this.#options.families) {
+      intakes[family].openFor(this, this.#attributes);
+      intakes[family].applyTo(channel);
+    }
+  }
+
   /** Interfaces or options changed: blocks are judged anew from now on. */
   forgetVerdicts(): void {
     this.#epoch++;
@@ -165,6 +171,8 @@ export class Importer {
 
   close(): void {
     this.#closed = true;
+    intakes.ipv4.closeFor(this);
+    intakes.ipv6.closeFor(this);
     this.#cache.clear();
     this.#dropShells();
     for (const unwatch of this.#watched.values()) unwatch();
@@ -182,34 +190,18 @@ export class Importer {
   ): WireFault | undefined {
     const target = this.#families.get(family);
     if (!target) return undefined;
-    const batch = this.#batch;
-    batch.count = 0;
+    const batch = intakes[family].openFor(this, this.#attributes);
+    const before = batch.count;
     const bad = decodeNlri(bytes, nlriStart, nlriEnd, family, target.addPathRx, batch);
     if (bad) return bad;
     const outcome = this.#blockOutcome(bytes, attributesStart, attributesEnd, reach, target);
-    if (typeof outcome !== 'number') return outcome;
-    const { channel } = target;
-    const { prefixes } = channel.table;
-    const { pathIds, count } = batch;
-    const nets = this.#netsFor(count);
-    if (outcome <= 0) {
-      prefixes.findBatch(batch, nets);
-      // RFC 7606 §2: as if it had been withdrawn; BIRD counts it so.
-      channel.withdrawRoutes(nets, pathIds, count);
-      return undefined;
+    if (typeof outcome !== 'number') {
+      batch.count = before;
+      return outcome;
     }
-    prefixes.internBatch(batch, nets);
-    channel.importRoutes(nets, pathIds, count, outcome);
-    // Refused by policy and held by nobody: the number is free again.
-    for (let i = 0; i < count; i++) prefixes.discard(nets[i]!);
-    // The cache keeps what it knows; an outcome that it did not take is ours to let go.
-    channel.table.attributes.release(outcome);
+    // RFC 7606 §2: what is refused is as if it had been withdrawn; BIRD counts it so.
+    intakes[family].add(outcome === REFUSED ? 0 : outcome);
     return undefined;
-  }
-
-  #netsFor(count: number): Int32Array {
-    if (this.#nets.length < count) this.#nets = new Int32Array(count * 2);
-    return this.#nets;
   }
 
   /** Attributes number with a reference, `REFUSED`, or the fault that resets the session. */
@@ -319,14 +311,10 @@ export class Importer {
   #withdraw(bytes: Uint8Array, start: number, end: number, family: Family): WireFault | undefined {
     const target = this.#families.get(family);
     if (!target) return undefined;
-    const batch = this.#batch;
-    batch.count = 0;
+    const batch = intakes[family].openFor(this, this.#attributes);
     const bad = decodeNlri(bytes, start, end, family, target.addPathRx, batch);
     if (bad) return bad;
-    const { channel } = target;
-    const nets = this.#netsFor(batch.count);
-    channel.table.prefixes.findBatch(batch, nets);
-    channel.withdrawRoutes(nets, batch.pathIds, batch.count);
+    intakes[family].add(0);
     return undefined;
   }
 

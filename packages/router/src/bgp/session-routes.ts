@@ -135,11 +135,19 @@ export class SessionRoutes {
     this.#negotiated = undefined;
   }
 
-  /** Processes one UPDATE, the whole message bytes[start, end). */
+  /** Takes one UPDATE in, the whole message bytes[start, end); its routes change with `apply`. */
   update(bytes: Uint8Array, start: number, end: number): UpdateResult | undefined {
     const result = this.#importer?.update(bytes, start, end);
-    if (result?.kind === 'endOfRib') this.#endOfRibReceived(result.family);
+    if (result?.kind === 'endOfRib') {
+      this.apply();
+      this.#endOfRibReceived(result.family);
+    }
     return result;
+  }
+
+  /** Changes the routes as the UPDATEs since the last call say. */
+  apply(): void {
+    this.#importer?.apply();
   }
 
   /** Interfaces or import options changed. */

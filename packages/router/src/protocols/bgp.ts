@@ -478,11 +478,15 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const wire = this.#wires.of(role);
     if (!wire) return;
     const { reader } = wire;
+    // Routes, or a message, may end the connection.
+    const isOver = (): boolean => this.#wires.of(role) !== wire;
     reader.push(bytes);
     for (;;) {
       const what = reader.next();
-      if (what === 'more') return this.#rearm();
-      if (what === 'fault') {
+      if (what !== 'message') {
+        this.routes.apply();
+        if (isOver()) return;
+        if (what === 'more') return this.#rearm();
         const notification = reader.notification!;
         this.#step({ kind: 'framingFailed', connection: role, notification });
         return;
@@ -494,17 +498,21 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
       if (hearUpdate(this.peer, role, type, this.engine.nowMs)) {
         this.#updateReceived(from, start, end);
       } else {
+        this.routes.apply();
+        if (isOver()) return;
         this.#step({ kind: 'messageReceived', connection: role, bytes: from, start, end });
       }
-      // The message may have ended the connection.
-      if (this.#wires.of(role) !== wire) return;
+      if (isOver()) return;
     }
   }
 
   #updateReceived(bytes: Uint8Array, start: number, end: number): void {
     if (this.flags.packets) this.trace('packets', 'Got UPDATE');
     const result = this.routes.update(bytes, start, end);
-    if (result?.kind !== 'reset') return;
+    const rejected = result?.kind === 'reset';
+    // Lines about its routes follow the line about the message.
+    if (rejected || this.flags.packets) this.routes.apply();
+    if (!rejected || this.peer.established === undefined) return;
     this.#step({ kind: 'updateRejected', fault: result.fault, message: bytes.slice(start, end) });
   }
 
