@@ -7,6 +7,7 @@ import { AttributeCodec, HAS, NOT_ENCODABLE, SOURCES, endOfHead } from './attrib
 import { AttributeFacts } from './attribute-facts.ts';
 import { encodeBlock, encodeBlockNextHop, isPlainBlock, rewriteBlock } from './block-export.ts';
 import type { ExportRewrite } from './block-export.ts';
+import type { AttributeOctets } from './attribute-words.ts';
 import type { BlockTranscoder } from './block-transcode.ts';
 import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
 import { growInt32, growUint32, nextCapacity } from './columns.ts';
@@ -127,6 +128,16 @@ export class AttributeStore {
     this.facts.setRewritten(created, n, rewrite);
     this.#keep(created, scratch, length);
     return created;
+  }
+
+  /** Points `octets` at what is kept of `n`; false when that is an object. */
+  moveOctets(octets: AttributeOctets, n: number): boolean {
+    const length = this.#lengths[n]!;
+    if (length < 0) return false;
+    octets.bytes = this.#arena.pageOf(this.#addresses[n]!);
+    octets.from = this.#arena.offsetOf(this.#addresses[n]!);
+    octets.to = octets.from + length;
+    return true;
   }
 
   /** True when nothing in the attributes of `n` can forbid telling them; see `isPlainBlock`. */

@@ -1,5 +1,6 @@
 export * from './attribute-memo.ts';
 export * from './attribute-store.ts';
+export * from './attribute-words.ts';
 export * from './best-path.ts';
 export type { ExportRewrite } from './block-export.ts';
 export { BlockTranscoder } from './block-transcode.ts';

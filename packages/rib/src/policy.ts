@@ -4,6 +4,7 @@
 // cache a verdict per attributes number, or per attributes number and class of prefixes.
 
 import type { Family } from '@rookery/net';
+import type { AttributeOctets } from './attribute-words.ts';
 import type { RouteAttributes } from './route.ts';
 
 /** The prefix under evaluation as numbers; one mutable instance per caller, reused for each route. */
@@ -43,6 +44,12 @@ export interface CompiledFilter {
    * or (`reads.net`) at more than a class can say.
    */
   readonly classOf?: ((net: NetCursor) => number) | undefined;
+  /**
+   * What becomes of a route with these attributes and a prefix of this class (0 without `classOf`)
+   * when that can be told without decoding them: true when it is accepted as it is, false when it is
+   * rejected; otherwise `run` has to say.
+   */
+  readonly verdict?: (netClass: number, octets: AttributeOctets) => boolean | undefined;
   /**
    * `undefined` rejects; otherwise the attributes to keep (the same object when nothing changed).
    * Total: a run-time error calls `env.fail` and rejects, it never throws.

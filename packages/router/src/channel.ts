@@ -44,6 +44,9 @@ export interface ImportCounters {
   withdrawsAccepted: number;
 }
 
+/** In place of the class of a prefix that has been dealt with. */
+const TAKEN = -2;
+
 export class Channel {
   readonly protocol: Protocol;
   readonly name: string;
@@ -57,6 +60,9 @@ export class Channel {
   readonly exporter: Exporter | undefined;
   readonly importTable: RouteTable | undefined;
   readonly #runner: PolicyRunner;
+  /** Routes of one update that the import policy cannot tell apart. */
+  #alike = new Int32Array(64);
+  #alikeIds = new Int32Array(64);
   #receiveHit = false;
   #importHit = false;
 
@@ -197,8 +203,8 @@ export class Channel {
   }
 
   /**
-   * `importRoute` for nets[from, to), routes with equal attributes, each with its path id. Where the
-   * policy cannot tell the prefixes apart it is asked once for all of them.
+   * `importRoute` for nets[from, to), routes with equal attributes, each with its path id. Prefixes
+   * that the policy cannot tell apart go together, whatever stands between them.
    */
   importRoutes(
     nets: Int32Array,
@@ -207,17 +213,51 @@ export class Channel {
     to: number,
     attributes: number,
   ): void {
-    const { imported, config } = this;
-    const { importLimit, receiveLimit, importKeepFiltered } = config;
-    const alike = this.#runner.treatsAlike(nets, from, to);
-    if (!alike || importLimit || receiveLimit || this.#isTraced) {
+    const { importLimit, receiveLimit } = this.config;
+    const classes = this.#runner.classesOf(nets, from, to);
+    if (classes?.[0] === -1 || importLimit || receiveLimit || this.#isTraced) {
       for (let i = from; i < to; i++) this.importRoute(nets[i]!, attributes, pathIds[i]!);
       return;
     }
     const count = to - from;
-    imported.updatesReceived += count;
+    this.imported.updatesReceived += count;
     this.#applyBatch(this.importTable, nets, pathIds, from, to, attributes, 0);
-    const outcome = this.#runner.run(nets[from]!, attributes, this.protocol.name);
+    if (!classes) {
+      this.#importAlike(nets, pathIds, from, to, attributes, 0);
+      return;
+    }
+    if (this.#alike.length < count) {
+      this.#alike = new Int32Array(count * 2);
+      this.#alikeIds = new Int32Array(count * 2);
+    }
+    const [alike, alikeIds] = [this.#alike, this.#alikeIds];
+    for (let first = 0; first < count; first++) {
+      const netClass = classes[first]!;
+      if (netClass === TAKEN) continue;
+      let size = 0;
+      for (let i = first; i < count; i++) {
+        if (classes[i] !== netClass) continue;
+        alike[size] = nets[from + i]!;
+        alikeIds[size++] = pathIds[from + i]!;
+        classes[i] = TAKEN;
+      }
+      this.#importAlike(alike, alikeIds, 0, size, attributes, netClass);
+    }
+  }
+
+  /** Routes with equal attributes whose prefixes are of one class. */
+  #importAlike(
+    nets: Int32Array,
+    pathIds: Int32Array,
+    from: number,
+    to: number,
+    attributes: number,
+    netClass: number,
+  ): void {
+    const { imported } = this;
+    const { importKeepFiltered } = this.config;
+    const count = to - from;
+    const outcome = this.#runner.run(nets[from]!, attributes, this.protocol.name, netClass);
     const { owned } = this.#runner;
     if (outcome === 0) {
       imported.updatesFiltered += count;

@@ -4,7 +4,9 @@
 
 import { AttributeMemo } from '@rookery/rib';
 import type {
+  AttributeOctets,
   AttributeStore,
+  CompiledFilter,
   FilterEnvironment,
   NetCursor,
   Policy,
@@ -27,6 +29,8 @@ export class PolicyRunner {
   readonly #context: PolicyContext;
   readonly #memo: AttributeMemo;
   readonly #cursor: NetCursor = { family: 'ipv4', a: 0, b: 0, c: 0, d: 0, length: 0 };
+  #classes = new Int32Array(64);
+  readonly #octets: AttributeOctets = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #env: { -readonly [K in keyof FilterEnvironment]: FilterEnvironment[K] };
 
   constructor(policy: Policy, context: PolicyContext) {
@@ -62,39 +66,61 @@ export class PolicyRunner {
     return classOf(this.#cursor);
   }
 
-  /** True when the policy cannot tell any of nets[from, to) from another. */
-  treatsAlike(nets: Int32Array, from: number, to: number): boolean {
+  /**
+   * `classOf` for each of nets[from, to), in an array that lasts until the next call; `undefined`
+   * when the policy looks at no prefix.
+   */
+  classesOf(nets: Int32Array, from: number, to: number): Int32Array | undefined {
     const { policy } = this;
-    if (policy.kind !== 'filter') return true;
-    const netClass = this.classOf(nets[from]!);
-    if (netClass < 0 || !policy.filter.classOf) return netClass >= 0;
-    for (let i = from + 1; i < to; i++) if (this.classOf(nets[i]!) !== netClass) return false;
-    return true;
+    if (policy.kind !== 'filter') return undefined;
+    const { reads, classOf } = policy.filter;
+    if (!classOf && !reads.net && !reads.protocol) return undefined;
+    if (this.#classes.length < to - from) this.#classes = new Int32Array((to - from) * 2);
+    for (let i = from; i < to; i++) this.#classes[i - from] = this.classOf(nets[i]!);
+    return this.#classes;
   }
 
-  /** The attributes to keep, 0 when rejected. `protocol` names the source of the route. */
-  run(net: number, attributes: number, protocol: string): number {
+  /**
+   * The attributes to keep, 0 when rejected. `protocol` names the source of the route; `netClass` is
+   * the class of its prefix.
+   */
+  run(
+    net: number,
+    attributes: number,
+    protocol: string,
+    netClass: number = this.classOf(net),
+  ): number {
     this.owned = false;
     const { policy } = this;
     if (policy.kind === 'all') return attributes;
     if (policy.kind === 'none') return 0;
-    const netClass = this.classOf(net);
-    if (netClass >= 0) {
-      const known = this.#memo.get(attributes, netClass);
-      if (known >= 0) return known;
-    }
-    const { attributes: store, prefixes } = this.#context;
-    prefixes.moveCursor(this.#cursor, net);
-    this.#env.protocol = protocol;
-    const before = store.get(attributes);
-    const after = policy.filter.run(this.#cursor, before, this.#env);
-    let outcome = 0;
-    if (after === before) outcome = attributes;
-    else if (after) {
-      outcome = store.intern(after);
-      this.owned = true;
-    }
+    const known = netClass < 0 ? -1 : this.#memo.get(attributes, netClass);
+    if (known >= 0) return known;
+    const outcome = this.#evaluate(policy.filter, net, attributes, protocol, netClass);
     if (netClass >= 0) this.#memo.set(attributes, netClass, outcome);
     return outcome;
+  }
+
+  #evaluate(
+    filter: CompiledFilter,
+    net: number,
+    attributes: number,
+    protocol: string,
+    netClass: number,
+  ): number {
+    const { attributes: store, prefixes } = this.#context;
+    prefixes.moveCursor(this.#cursor, net);
+    if (filter.verdict && store.moveOctets(this.#octets, attributes)) {
+      const knownClass = netClass < 0 ? (filter.classOf?.(this.#cursor) ?? 0) : netClass;
+      const verdict = filter.verdict(knownClass, this.#octets);
+      if (verdict !== undefined) return verdict ? attributes : 0;
+    }
+    this.#env.protocol = protocol;
+    const before = store.get(attributes);
+    const after = filter.run(this.#cursor, before, this.#env);
+    if (!after) return 0;
+    if (after === before) return attributes;
+    this.owned = true;
+    return store.intern(after);
   }
 }

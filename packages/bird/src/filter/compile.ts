@@ -13,13 +13,15 @@ import type { Scope } from '../scope.ts';
 import type { FunctionDefinition, Statement, Term } from './ast.ts';
 import { canonicalText, digestText } from './canonical.ts';
 import type { FilterSource } from './canonical.ts';
-import { emitBlock } from './emit-statement.ts';
+import { emitBlock, emitParts } from './emit-statement.ts';
+import type { EmittedPart } from './emit-statement.ts';
 import { emitTerm } from './emit-term.ts';
 import { demand } from './operand.ts';
 import { LIBRARY } from './library.ts';
 import { NetClasses } from './net-classes.ts';
 import type { NetTest } from './net-classes.ts';
 import { EXIT, FilterError, Run } from './run.ts';
+import { Sieve } from './sieve.ts';
 import type { PrefixValue, Type } from './types.ts';
 import { Unit } from './unit.ts';
 
@@ -47,8 +49,7 @@ export function compileFilter(
   log: IssueLog | undefined,
 ): Policy {
   const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
-  const main = build(unit, emitBlock(unit, body), []);
-  return policy(name, unit, source, main);
+  return policy(name, unit, source, emitParts(unit, body));
 }
 
 /** `where CONDITION`: accepts what the condition is true for. */
@@ -60,8 +61,14 @@ export function compileWhere(
 ): Policy {
   const unit = new Unit({ scope, log, emit: emitTerm, hasRoute: true });
   const code = demand(unit, emitTerm(unit, condition), 'bool', 'CONDITION', 1, condition.at);
-  const body = `S.accepted = ${code.js}; return R.EXIT;`;
-  return policy('(unnamed)', unit, source, build(unit, body, []));
+  return policy('(unnamed)', unit, source, [
+    {
+      js: `if (${code.js}) { S.accepted = true; return R.EXIT; }`,
+      requirements: code.requirements,
+      verdict: code.requirements?.isExact ? true : undefined,
+    },
+    { js: 'return R.EXIT;', requirements: undefined, verdict: false },
+  ]);
 }
 
 /** A function; `self` in its JavaScript is the function itself. */
@@ -149,22 +156,51 @@ export function compileRouteStatements(
 
 type Main = (run: Run) => unknown;
 
-function build(unit: Unit, js: string, parameters: readonly string[]): Main {
-  const args = ['S', ...parameters].join(', ');
-  const text = `"use strict"; return function self(${args}) {\n${js}\n};`;
-  // Built from our own text, generated names and numbers only; see unit.ts.
-  const make = new Function('R', 'K', 'F', text) as (...args: unknown[]) => Main;
-  return make(LIBRARY, unit.constants, unit.functions);
+/** A function for each part: small ones are compiled sooner, and only those that are reached. */
+function buildParts(unit: Unit, parts: readonly EmittedPart[]): readonly Main[] {
+  const text = parts.map(({ js }) => `function (S) {\n${js}\n}`).join(',\n');
+  return make(unit, `[${text}]`) as readonly Main[];
 }
 
-function policy(name: string, unit: Unit, source: FilterSource, main: Main): Policy {
+function build(unit: Unit, js: string, parameters: readonly string[]): Main {
+  const args = ['S', ...parameters].join(', ');
+  return make(unit, `function self(${args}) {\n${js}\n}`) as Main;
+}
+
+/** The value of JavaScript built from our own text, generated names and numbers; see unit.ts. */
+function make(unit: Unit, js: string): unknown {
+  const evaluate = new Function('R', 'K', 'F', `"use strict"; return ${js};`);
+  return evaluate(LIBRARY, unit.constants, unit.functions);
+}
+
+function policy(
+  name: string,
+  unit: Unit,
+  source: FilterSource,
+  parts: readonly EmittedPart[],
+): Policy {
   const text = unit.fullText(digestText(canonicalText(source)));
   const reads = { ...unit.reads };
   const classes = new NetClasses([...unit.netTests]);
   const classOf =
     unit.netTests.size > 0 ? (net: NetCursor): number => classes.classOf(net) : undefined;
+  const judgements = parts.map(({ requirements, verdict }) => ({ requirements, verdict }));
+  let built: Sieve | undefined;
+  const sieve = (): Sieve => (built ??= new Sieve(judgements, classes));
+  const functions = buildParts(unit, parts);
+  const main = (run: Run): unknown => {
+    const netClass = classOf ? classes.classOf(run.net) : 0;
+    for (let part = sieve().first(netClass, run.a); part < functions.length;) {
+      const result = functions[part]!(run);
+      if (result !== undefined) return result;
+      part = sieve().after(part, run.a);
+    }
+    return undefined;
+  };
   const run = filterRunner(name, main, classes);
-  return { kind: 'filter', name, text, filter: { reads, classOf, run } };
+  const verdict: CompiledFilter['verdict'] = (netClass, octets) =>
+    sieve().verdict(netClass, octets);
+  return { kind: 'filter', name, text, filter: { reads, classOf, verdict, run } };
 }
 
 function filterRunner(name: string, main: Main, classes: NetClasses): CompiledFilter['run'] {

@@ -3,11 +3,18 @@
 import { raise } from '../lexer.ts';
 import type { Token } from '../lexer.ts';
 import type { BinaryOp, Term } from './ast.ts';
-import { NET_READ } from './attributes.ts';
+import { ATTRIBUTES, NET_READ } from './attributes.ts';
 import { foldIfConstant } from './evaluate-with.ts';
+import { firstWords } from './interval-set.ts';
+import type { IntervalSet } from './interval-set.ts';
 import type { NetTest } from './net-classes.ts';
 import { convert, demand } from './operand.ts';
+import { elementWords } from './path.ts';
+import type { Element } from './path.ts';
+import type { PathMask } from './path-mask.ts';
 import type { PrefixSet } from './prefix-set.ts';
+import { NOTHING_REQUIRED, bothOf, memberOf } from './sieve.ts';
+import type { Requirements, Subject } from './sieve.ts';
 import { isSetType, typeName } from './types.ts';
 import type { PrefixValue, Type } from './types.ts';
 import type { Code, Unit } from './unit.ts';
@@ -54,14 +61,21 @@ export function emitBinary(unit: Unit, term: Extract<Term, { kind: 'binary' }>):
   if (test) {
     unit.reads.net = readNet;
     const js = unit.netTest(test);
-    return { type: 'bool', js: op.startsWith('!') ? `(!${js})` : js, void: false };
+    const passes = !op.startsWith('!');
+    const requirements = {
+      all: [{ subject: 'net' as const, test, passes }],
+      isExact: true,
+      isSafe: true,
+    };
+    return { type: 'bool', js: passes ? js : `(!${js})`, void: false, requirements };
   }
   switch (op) {
     case '&&':
     case '||': {
       const a = demand(unit, left, 'bool', name, 1, term.left.at);
       const b = demand(unit, right, 'bool', name, 2, term.right.at);
-      return { type: 'bool', js: `(${a.js} ${op} ${b.js})`, void: false };
+      const requirements = op === '&&' ? bothOf(left.requirements, right.requirements) : undefined;
+      return { type: 'bool', js: `(${a.js} ${op} ${b.js})`, void: false, requirements };
     }
     case '+':
     case '-':
@@ -85,7 +99,8 @@ export function emitBinary(unit: Unit, term: Extract<Term, { kind: 'binary' }>):
     case '~':
     case '!~': {
       const js = emitMatch(unit, left, right, term);
-      return { type: 'bool', js: op === '~' ? js : `(!${js})`, void: false };
+      if (op === '!~') return { type: 'bool', js: `(!${js})`, void: false };
+      return { type: 'bool', js, void: false, requirements: requirementsOf(left, right) };
     }
   }
 }
@@ -110,6 +125,45 @@ function netTestOf(op: BinaryOp, left: Code, right: Code): NetTest | undefined {
     low: from,
     high: to,
   }));
+}
+
+/** The attributes whose members a sieve looks at, by how they are read. */
+const SUBJECT_OF: ReadonlyMap<string, Subject> = new Map([
+  [ATTRIBUTES.get('bgp_path')!.read, 'asPath'],
+  [ATTRIBUTES.get('bgp_community')!.read, 'communities'],
+  [ATTRIBUTES.get('bgp_ext_community')!.read, 'extendedCommunities'],
+  [ATTRIBUTES.get('bgp_large_community')!.read, 'largeCommunities'],
+]);
+
+/** What `left ~ right` requires, when one is a list of the route and the other a constant. */
+function requirementsOf(left: Code, right: Code): Requirements | undefined {
+  const within = SUBJECT_OF.get(right.js);
+  if (within !== undefined && left.constant !== undefined) {
+    if (typeof left.constant === 'number') {
+      return memberOf(within, [left.constant, left.constant], true);
+    }
+    if (left.type !== 'ec' && left.type !== 'lc') return undefined;
+    const [first] = elementWords(left.constant as Element);
+    return memberOf(within, [first!, first!], false);
+  }
+  const subject = SUBJECT_OF.get(left.js);
+  const { constant } = right;
+  if (subject === undefined || constant === undefined) return undefined;
+  switch (`${left.type} ~ ${right.type}`) {
+    case 'bgppath ~ int set':
+    case 'clist ~ pair set':
+    case 'clist ~ quad set':
+      return memberOf(subject, (constant as IntervalSet).intervals, true);
+    case 'eclist ~ ec set':
+    case 'lclist ~ lc set':
+      return memberOf(subject, firstWords(constant as IntervalSet), false);
+    case 'bgppath ~ bgpmask':
+      return (constant as PathMask).members
+        .map((intervals) => memberOf(subject, intervals, false))
+        .reduce(bothOf, NOTHING_REQUIRED);
+    default:
+      return undefined;
+  }
 }
 
 function arithmetic(op: '+' | '-' | '*' | '/', a: Code, b: Code, at: Token): string {

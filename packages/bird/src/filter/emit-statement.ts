@@ -10,6 +10,7 @@ import { emitUserCall, formatJs } from './emit-call.ts';
 import { emitMethodOn } from './emit-method.ts';
 import { emitTerm } from './emit-term.ts';
 import { convert, demand, evaluateIn, unknownWord } from './operand.ts';
+import type { Part, Requirements } from './sieve.ts';
 import { typeName } from './types.ts';
 import type { Type } from './types.ts';
 import { wrongArgument } from './unit.ts';
@@ -21,6 +22,55 @@ export function emitBlock(unit: Unit, body: readonly Statement[]): string {
   const js = body.map((statement) => emitStatement(unit, statement)).join('\n');
   unit.closeBlock();
   return `{\n${js}\n}`;
+}
+
+/** Part of a body, and its JavaScript: what that returns, if anything, ends the body. */
+export interface EmittedPart extends Part {
+  readonly js: string;
+}
+
+/**
+ * The body of a filter in parts that can be run one by one: an `if` whose condition a sieve can look
+ * into is one, and everything between two of those.
+ */
+export function emitParts(unit: Unit, body: readonly Statement[]): EmittedPart[] {
+  const parts: EmittedPart[] = [];
+  let between: Statement[] = [];
+  const flush = (): void => {
+    if (between.length === 0) return;
+    const [only] = between.length === 1 ? between : [];
+    const js = between.map((one) => emitStatement(unit, one)).join('\n');
+    parts.push({ js, requirements: undefined, verdict: only && verdictOf(only) });
+    between = [];
+  };
+  unit.openBlock();
+  // Variables of the body are for one JavaScript function: from the first on, it is one part.
+  const declared = body.findIndex(({ kind }) => kind === 'declare');
+  for (const [i, statement] of body.entries()) {
+    const isApart = declared < 0 || i < declared;
+    if (!isApart || statement.kind !== 'if' || statement.no !== undefined) {
+      between.push(statement);
+      continue;
+    }
+    flush();
+    const { before, js, requirements } = emitCondition(unit, statement.condition);
+    parts.push({
+      js: `${before}if (${js}) ${emitBlock(unit, [statement.yes])}`,
+      requirements,
+      verdict: requirements?.isExact ? verdictOf(statement.yes) : undefined,
+    });
+  }
+  flush();
+  unit.closeBlock();
+  return parts;
+}
+
+/** The verdict that a statement consists of. */
+function verdictOf(statement: Statement): boolean | undefined {
+  if (statement.kind === 'block' && statement.body.length === 1)
+    return verdictOf(statement.body[0]!);
+  if (statement.kind !== 'verdict' || statement.message.length > 0) return undefined;
+  return statement.verdict === 'accept';
 }
 
 function emitStatement(unit: Unit, statement: Statement): string {
@@ -63,11 +113,15 @@ function emitStatement(unit: Unit, statement: Statement): string {
 }
 
 /** A condition that is one call needs no exception to end the filter. */
-function emitCondition(unit: Unit, term: Term): { before: string; js: string } {
+function emitCondition(
+  unit: Unit,
+  term: Term,
+): { before: string; js: string; requirements?: Requirements | undefined } {
   const call = term.kind === 'call' ? emitUserCall(unit, term) : undefined;
   if (call === undefined || !call.mayExit) {
     const code = call?.code ?? emitTerm(unit, term);
-    return { before: '', js: demand(unit, code, 'bool', 'CONDITION', 1, term.at).js };
+    const { js } = demand(unit, code, 'bool', 'CONDITION', 1, term.at);
+    return { before: '', js, requirements: code.requirements };
   }
   const name = unit.fresh();
   const result = demand(unit, { ...call.code, js: name }, 'bool', 'CONDITION', 1, term.at);
@@ -279,7 +333,7 @@ function emitReturn(unit: Unit, statement: Extract<Statement, { kind: 'return' }
       'return in a filter gives no verdict: the route is rejected',
       'use accept or reject',
     );
-    return 'return undefined;';
+    return 'return null;';
   }
   if (value === undefined) return 'return undefined;';
   const code = emitTerm(unit, value);

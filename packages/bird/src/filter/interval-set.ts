@@ -79,6 +79,11 @@ function mergeIntervals(boxes: readonly Box[]): Float64Array {
   return Float64Array.from(merged);
 }
 
+/** Intervals of the first words of a set's members. */
+export function firstWords({ boxes }: IntervalSet): Float64Array {
+  return mergeIntervals(boxes.map(({ low, high }) => wordBox(low[0]!, high[0]!)));
+}
+
 /** Membership of a one-word element: int, pair, quad, enum. */
 export function setHasWord(set: IntervalSet, value: number): boolean {
   const { intervals } = set;

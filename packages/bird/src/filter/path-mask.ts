@@ -53,6 +53,14 @@ export class PathMask {
     this.#reached = new Uint8Array(steps.length + 1);
   }
 
+  /** Intervals of numbers: a path that matches has a member in each of them. */
+  get members(): readonly Float64Array[] {
+    return this.steps.flatMap((step) => {
+      if (step.kind === 'range') return [Float64Array.of(step.low, step.high)];
+      return step.kind === 'set' ? [step.set.intervals] : [];
+    });
+  }
+
   /** Does the mask match the whole path? */
   matches(path: readonly AsPathSegment[]): boolean {
     const reached = this.#reached;

@@ -10,6 +10,7 @@ import type { Scope } from '../scope.ts';
 import type { Term } from './ast.ts';
 import type { CompiledFunction } from './compile.ts';
 import type { NetTest } from './net-classes.ts';
+import type { Requirements } from './sieve.ts';
 import type { Type, Value } from './types.ts';
 import { typeName } from './types.ts';
 
@@ -21,6 +22,8 @@ export interface Code {
   readonly void: boolean;
   /** Known now; `undefined` as a value cannot be constant. */
   readonly constant?: Exclude<Value, undefined>;
+  /** Without which it is not true. */
+  readonly requirements?: Requirements | undefined;
 }
 
 export type Emit = (unit: Unit, term: Term) => Code;
