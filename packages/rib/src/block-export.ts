@@ -5,7 +5,10 @@
 import { HAS, PART, endOfHead } from './attribute-codec.ts';
 import { hasReserved } from './block-transcode.ts';
 
-/** What becomes of a route that was learned from an external peer and accepted unchanged. */
+/**
+ * What becomes of a route that was learned from an external peer; what the policy has stated of MED
+ * and next hop stands.
+ */
 export interface ExportRewrite {
   /** Prepended to the path; 0 leaves it. */
   readonly prependAs: number;
@@ -38,6 +41,7 @@ export function rewriteBlock(
   rewrite: ExportRewrite,
   out: Uint8Array,
 ): number {
+  if ((bytes[from + 2]! & (HAS.statedMed | HAS.statedNextHop)) !== 0) return -1;
   const head = endOfHead(bytes, from);
   let end = copy(bytes, from, head, out, 0);
   let seen = 0;
@@ -101,6 +105,9 @@ export function encodeBlock(
   out: Uint8Array,
   at: number,
 ): number {
+  const has = bytes[from + 2]!;
+  if (change && (has & HAS.statedNextHop) !== 0) return -1;
+  const keepsMed = !change || change.keepMed || (has & HAS.statedMed) !== 0;
   let end = at;
   let seen = 0;
   for (let part = endOfHead(bytes, from); part < to;) {
@@ -130,7 +137,7 @@ export function encodeBlock(
       if (type !== PART.linkLocalNextHop) return -1;
     } else if (next > value || type === PART.atomicAggregate) {
       const dropped =
-        (type === PART.med && change?.keepMed === false) ||
+        (type === PART.med && !keepsMed) ||
         (type === PART.localPref && change?.keepLocalPref === false);
       if (!dropped)
         end = copy(bytes, value, next, out, putHeader(out, end, flags, type, next - value));

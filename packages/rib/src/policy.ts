@@ -30,7 +30,10 @@ export interface FilterEnvironment {
   ) => 'unknown' | 'valid' | 'invalid';
   /** Text of `print`, log class INFO. */
   readonly print: (text: string) => void;
-  /** BGP export: the outcome notes in `stated` what the policy has set. */
+  /**
+   * BGP export: the outcome notes in `stated` what the policy has set; what it has changed without a
+   * note counts as the neighbor's word.
+   */
   readonly notesStated?: boolean;
   /** A run-time error, log class ERR; the route is rejected. */
   readonly fail: (text: string) => void;

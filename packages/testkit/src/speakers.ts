@@ -24,10 +24,15 @@ export function setting(text: string, change: (bgp: PathAttributes) => PathAttri
     text,
     filter: {
       reads: { net: false, protocol: false },
-      run: (_net, attributes) => ({
-        ...attributes,
-        bgp: change(attributes.bgp ?? { asPath: [] }),
-      }),
+      run: (_net, attributes, { notesStated }) => {
+        const before = attributes.bgp ?? { asPath: [] };
+        const bgp = change(before);
+        const stated = {
+          ...(bgp.med !== before.med && { med: true as const }),
+          ...(bgp.nextHop !== before.nextHop && { nextHop: true as const }),
+        };
+        return { ...attributes, bgp, ...(notesStated && { stated }) };
+      },
     },
   };
 }

@@ -120,8 +120,7 @@ export function exportedRoute(
 }
 
 /**
- * `exportedRoute` for an ordinary route of an external peer that the policy left as it was, as an
- * order to the attribute store, which carries it out on octets; `undefined` when these rules need
+ * `exportedRoute` for an ordinary route of an external peer, as an order to the attribute store, which carries it out on octets; `undefined` when these rules need
  * more than that.
  */
 export function rewriteFor(rules: ExportRules): ExportRewrite | undefined {

@@ -466,7 +466,7 @@ export class BgpGroup implements ExportSink, PathSink {
   #transform(accepted: number, before: number, source: number): number {
     const store = this.#attributes;
     const rewrite = this.#rewrite;
-    if (rewrite && accepted === before && this.#classOf(source) === SOURCE_CLASS.external) {
+    if (rewrite && this.#classOf(source) === SOURCE_CLASS.external) {
       const rewritten = store.rewrite(accepted, rewrite);
       if (rewritten !== 0) return rewritten;
     }
@@ -512,18 +512,13 @@ export class BgpGroup implements ExportSink, PathSink {
 }
 
 /**
- * False when what an accepted route becomes can be told from its attributes: an external peer, no
- * filter that may have set what would otherwise be stripped, and next hop rules that do not ask
- * which kind of peer a route is from.
+ * False when what an accepted route becomes can be told from its attributes, in which a policy notes
+ * what it has stated: an external peer, and next hop rules that do not ask which kind of peer a route
+ * is from.
  */
-function rulesNeedSource({ rules, config }: GroupNeeds): boolean {
+function rulesNeedSource({ rules }: GroupNeeds): boolean {
   const plain = (scope: NextHopScope): boolean => scope === 'off' || scope === 'all';
-  return (
-    rules.peerType === 'internal' ||
-    config.exportPolicy.kind === 'filter' ||
-    !plain(rules.nextHopSelf) ||
-    !plain(rules.nextHopKeep)
-  );
+  return rules.peerType === 'internal' || !plain(rules.nextHopSelf) || !plain(rules.nextHopKeep);
 }
 
 /**

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { encodePathAttributes } from '@rookery/bgp';
 import type { PathAttributes } from '@rookery/bgp';
 import { AttributeStore } from '@rookery/rib';
 import type { RouteAttributes } from '@rookery/rib';
+import { encoderFor } from './attribute-encoder.ts';
 import { SOURCE_CLASS, exportedRoute, refusesExport, rewriteFor } from './export-rules.ts';
 import type { ExportRules } from './export-rules.ts';
 
@@ -105,4 +107,37 @@ test('a rewrite by octets is the exported route, wherever it is done', () => {
     { numRuns: 400 },
   );
   assert.ok(done > 40, `${done} rewritten`);
+});
+
+test('what a policy has stated stands, whether octets or words are encoded', () => {
+  let byOctets = 0;
+  const stated = fc.constantFrom({}, { med: true as const }, { nextHop: true as const });
+  fc.assert(
+    fc.property(ruleSets, learned, stated, (drawn, partial, noted) => {
+      const rules = { ...drawn, family: 'ipv4' as const, ownNextHop: '192.0.2.99', inside: false };
+      if (rules.peerType === 'internal') return;
+      const { linkLocalNextHop: _, ...rest } = partial as PathAttributes;
+      const route: RouteAttributes = {
+        source: 'bgp',
+        scope: 'universe',
+        dest: 'unicast',
+        preference: 100,
+        nexthops: [{ gateway: '192.0.2.1', interface: 'eth0', ifindex: 2 }],
+        stated: noted,
+        bgp: { ...rest, nextHop: '192.0.2.7' },
+      };
+      const store = new AttributeStore();
+      const n = store.intern(route);
+      const words = exportedRoute(route, route, SOURCE_CLASS.external, rules)!.bgp!;
+      const expected = encodePathAttributes(words, { as4: true, nextHop: true });
+      const out = new Uint8Array(1000);
+      const order = rewriteFor(rules);
+      if (store.encodeWire(n, true, out, 0, order) >= 0) byOctets++;
+      const encoder = encoderFor(store, { as4: true, classic: true }, () => rules);
+      const end = encoder.encode(n, out, 0);
+      assert.deepEqual(out.subarray(0, end), expected);
+    }),
+    { numRuns: 400 },
+  );
+  assert.ok(byOctets > 20, `${byOctets} by octets`);
 });

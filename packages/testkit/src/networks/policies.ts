@@ -17,12 +17,14 @@ export function policyFor(rules: readonly Rule[]): Policy {
     text: JSON.stringify(rules),
     filter: {
       reads: { net: rules.some((rule) => rule.when.nets !== undefined), protocol: false },
-      run: (net, attributes) => {
+      run: (net, attributes, { notesStated }) => {
         let route = attributes;
         for (const { matches, action } of steps) {
           if (!matches(net, route)) continue;
           if (action.kind === 'reject') return undefined;
           route = { ...route, bgp: changed(route.bgp ?? { asPath: [] }, action) };
+          const setsMed = action.kind === 'med' || action.kind === 'raiseMed';
+          if (setsMed && notesStated) route = { ...route, stated: { med: true } };
         }
         return route;
       },
