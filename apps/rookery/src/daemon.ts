@@ -69,11 +69,12 @@ export class EngineLoop {
     return this.#facts.length > 0;
   }
 
-  /** Something happened; handled before this returns, or in the next turn when that is queued. */
-  deliver(fact: Fact): void {
-    if (this.#stopped) return;
+  /** Something happened; true when handled before this returns, else in a later turn, or never. */
+  deliver(fact: Fact): boolean {
+    if (this.#stopped) return true;
     this.#facts.push(fact);
     if (!this.#running && !this.#resumeQueued) this.#turn();
+    return this.#facts.length === 0;
   }
 
   /** Runs a command against the engine and executes the orders that follow. */

@@ -37,7 +37,7 @@ test('what was compiled is still there when memory was given back', async () => 
     [BlockTranscoder.prototype, 'transcode'],
     [PrefixStore.prototype, 'internBatch'],
     [Table.prototype, 'applyBatch'],
-    [UpdateGroup.prototype, 'stage'],
+    [UpdateGroup.prototype, 'stageAll'],
   ];
   const dropped = hot
     .filter(([owner, name]) => (statusOf(Reflect.get(owner, name)) & OPTIMIZED) === 0)

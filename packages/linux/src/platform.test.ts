@@ -632,6 +632,7 @@ class World {
       emit: (fact) => {
         this.#facts.push(fact);
         this.#wake?.();
+        return false;
       },
       log: (logClass, text) => this.logs.push(`${logClass} ${text}`),
     });

@@ -15,8 +15,11 @@ import type { KernelOrder } from './kernel.ts';
 import { Tcp } from './tcp.ts';
 
 export interface PlatformOptions {
-  /** May be called inside `execute`; the caller queues. */
-  readonly emit: (fact: Fact) => void;
+  /**
+   * May be called inside `execute`; the caller queues. True when the fact was dealt with before it
+   * returns.
+   */
+  readonly emit: (fact: Fact) => boolean;
   readonly log: (logClass: LogClass, text: string) => void;
   /** True while facts wait for the engine. */
   readonly isBehind?: () => boolean;

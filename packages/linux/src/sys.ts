@@ -27,6 +27,7 @@ const cGetsockopt = libc.func(
 );
 const cGetsockname = libc.func('int getsockname(int fd, void *addr, void *len)');
 const cSend = libc.func('intptr_t send(int fd, const void *buffer, size_t size, int flags)');
+const cWrite = libc.func('intptr_t write(int fd, const void *buffer, size_t size)');
 const cSendto = libc.func(
   'intptr_t sendto(int fd, const void *buffer, size_t size, int flags, const void *addr, uint32_t len)',
 );
@@ -121,6 +122,11 @@ export function socketName(fd: number): SysResult<Uint8Array> {
 
 export function sendBytes(fd: number, bytes: Uint8Array, flags: number): SysResult {
   return resultOf(cSend(fd, bytes, bytes.length, flags));
+}
+
+/** write(2), for a descriptor that does not block; Node ignores SIGPIPE. */
+export function writeBytes(fd: number, bytes: Uint8Array): SysResult {
+  return resultOf(cWrite(fd, bytes, bytes.length));
 }
 
 export function sendBytesTo(

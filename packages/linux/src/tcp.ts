@@ -38,7 +38,8 @@ export type TcpOrder = Extract<
 >;
 
 export interface TcpDeps {
-  readonly emit: (fact: Fact) => void;
+  /** True when the fact was dealt with before it returns. */
+  readonly emit: (fact: Fact) => boolean;
   readonly report: (logClass: LogClass, text: string) => void;
   /** True while received octets wait for the engine: what else there is stays with the kernel. */
   readonly isBehind?: () => boolean;
@@ -47,6 +48,7 @@ export interface TcpDeps {
 }
 
 interface Connection {
+  readonly id: ConnectionId;
   readonly socket: net.Socket;
   established: boolean;
 }
@@ -68,6 +70,8 @@ const closeWaitMs = 1000;
 const backlog = 128;
 /** A read of so much is part of a table, not of a session's small talk. */
 const bulkBytes = 16 * 1024;
+/** What one read may bring: with more, other peers and timers would wait too long. */
+const readBytes = 64 * 1024;
 
 export class Tcp {
   readonly #deps: TcpDeps;
@@ -75,6 +79,10 @@ export class Tcp {
   readonly #listeners = new Map<ListenerId, Listener>();
   /** Closed by order, still sending. */
   readonly #ending = new Set<net.Socket>();
+  /** Every read of every connection lands here; see `#received`. */
+  readonly #readBuffer = new Uint8Array(readBytes);
+  /** Connections whose octets are all with the kernel, which the engine is still to hear. */
+  readonly #drained = new Set<Connection>();
   #nextAccepted = -1;
 
   constructor(deps: TcpDeps) {
@@ -131,8 +139,9 @@ export class Tcp {
     const socket = new net.Socket({
       fd: prepared,
       pauseOnCreate: true,
+      onread: this.#reads(() => connection),
     } as net.SocketConstructorOpts);
-    const connection: Connection = { socket, established: false };
+    const connection: Connection = { id: order.connection, socket, established: false };
     this.#connections.set(order.connection, connection);
     socket.once('connect', () => {
       connection.established = true;
@@ -145,7 +154,7 @@ export class Tcp {
       });
       socket.resume();
     });
-    this.#follow(order.connection, connection);
+    this.#follow(connection);
     const scope =
       order.options.interface !== undefined && isLinkLocalV6(order.remote)
         ? `%${order.options.interface}`
@@ -183,18 +192,34 @@ export class Tcp {
     return failure;
   }
 
-  #follow(id: ConnectionId, connection: Connection): void {
-    const { socket } = connection;
+  #reads(connection: () => Connection): net.OnReadOpts {
+    return {
+      buffer: this.#readBuffer,
+      callback: (count) => this.#received(connection(), count),
+    };
+  }
+
+  /**
+   * The next read, of whichever connection, takes the same buffer: what the engine puts off is copied.
+   * False: read no further for now.
+   */
+  #received(connection: Connection, count: number): boolean {
+    const { id, socket } = connection;
+    if (this.#connections.get(id) !== connection) return true;
+    const fact = {
+      kind: 'tcpReceived' as const,
+      connection: id,
+      bytes: this.#readBuffer.subarray(0, count),
+    };
+    if (!this.#deps.emit(fact)) fact.bytes = fact.bytes.slice();
+    if (count < bulkBytes) return true;
+    this.#wait(socket);
+    return false;
+  }
+
+  #follow(connection: Connection): void {
+    const { id, socket } = connection;
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => {
-      if (this.#connections.get(id) !== connection) return;
-      this.#deps.emit({
-        kind: 'tcpReceived',
-        connection: id,
-        bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
-      });
-      if (bytes.length >= bulkBytes && this.#deps.isBehind?.()) this.#wait(socket);
-    });
     socket.once('end', () => {
       this.#lost(id, connection, { operation: 'read', code: 'EOF', message: 'Connection closed' });
     });
@@ -205,9 +230,8 @@ export class Tcp {
     socket.once('close', () => this.#lost(id, connection, undefined));
   }
 
-  /** Reads on when the engine has caught up; TCP tells the peer meanwhile. */
+  /** Reads on when others had their turn and the engine has caught up; TCP tells the peer meanwhile. */
   #wait(socket: net.Socket): void {
-    socket.pause();
     const look = (): void => {
       if (this.#deps.isBehind?.() && !socket.destroyed) setImmediate(look);
       else socket.resume();
@@ -251,10 +275,39 @@ export class Tcp {
       this.#lost(id, connection, sys.platformErrorFrom('send', { code: 'ENOBUFS' }));
       return;
     }
-    socket.write(bytes, () => {
-      if (socket.writableLength > 0 || this.#connections.get(id) !== connection) return;
-      this.#deps.emit({ kind: 'tcpDrained', connection: id });
+    const sent = this.#sendNow(connection, bytes);
+    if (sent === bytes.length) return this.#drain(connection);
+    socket.write(sent === 0 ? bytes : bytes.subarray(sent), () => {
+      if (socket.writableLength === 0) this.#drain(connection);
     });
+  }
+
+  /**
+   * Octets that the kernel takes at once. The way through Node's stream costs more than the call;
+   * the rest, and every failure, goes that way.
+   */
+  #sendNow({ socket, established }: Connection, bytes: Uint8Array): number {
+    if (!established || socket.writableLength > 0 || socket.writableEnded) return 0;
+    const fd = descriptorOf(socket);
+    if (fd === undefined) return 0;
+    const sent = sys.writeBytes(fd, bytes);
+    return sent.ok ? sent.value : 0;
+  }
+
+  /** Tells the engine once per tick and connection. */
+  #drain(connection: Connection): void {
+    if (this.#drained.size === 0) process.nextTick(() => this.#tellDrained());
+    this.#drained.add(connection);
+  }
+
+  #tellDrained(): void {
+    const drained = [...this.#drained];
+    this.#drained.clear();
+    for (const connection of drained) {
+      const { id, socket } = connection;
+      if (socket.writableLength > 0 || this.#connections.get(id) !== connection) continue;
+      this.#deps.emit({ kind: 'tcpDrained', connection: id });
+    }
   }
 
   /** After this the engine hears no more of the connection. */
@@ -305,7 +358,7 @@ export class Tcp {
       sys.closeDescriptor(fd);
       return fail(failure);
     }
-    const server = net.createServer({ noDelay: true });
+    const server = net.createServer({ noDelay: true, pauseOnConnect: true });
     const listener: Listener = { server, fd, keys: new Map(), unprotected: new Set() };
     this.#listeners.set(order.listener, listener);
     server.on('connection', (socket) => this.#accept(order.listener, listener, socket));
@@ -335,18 +388,25 @@ export class Tcp {
       socket.resetAndDestroy();
       return;
     }
-    const connection = this.#nextAccepted--;
-    const entry: Connection = { socket, established: true };
-    this.#connections.set(connection, entry);
-    this.#follow(connection, entry);
-    const fd = descriptorOf(socket);
+    const connection: Connection = {
+      id: this.#nextAccepted--,
+      socket: takeOver(
+        socket,
+        this.#reads(() => connection),
+      ),
+      established: true,
+    };
+    this.#connections.set(connection.id, connection);
+    this.#follow(connection);
+    const fd = descriptorOf(connection.socket);
     this.#deps.emit({
       kind: 'tcpAccepted',
-      connection,
+      connection: connection.id,
       listener: id,
       ...ends,
       ...(fd === undefined ? {} : segmentSize(fd)),
     });
+    connection.socket.resume();
   }
 
   #closeListener(id: ListenerId): void {
@@ -377,10 +437,26 @@ export class Tcp {
   }
 }
 
-/** The descriptor behind Node's handle; undocumented, so it lives in this one place. */
+/** Node's handle; undocumented, so it lives in this one place. */
+interface Handled {
+  _handle?: { fd?: number } | null;
+}
+
 export function descriptorOf(socket: net.Socket): number | undefined {
-  const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
+  const fd = (socket as unknown as Handled)._handle?.fd;
   return fd !== undefined && fd >= 0 ? fd : undefined;
+}
+
+/** A socket that reads into a given buffer, in place of one that a server accepted and paused. */
+function takeOver(accepted: net.Socket, onread: net.OnReadOpts): net.Socket {
+  const from = accepted as unknown as Handled;
+  const handle = from._handle;
+  from._handle = null;
+  return new net.Socket({
+    handle,
+    onread,
+    manualStart: true,
+  } as net.SocketConstructorOpts);
 }
 
 interface Endpoints {
