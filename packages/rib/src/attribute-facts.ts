@@ -37,6 +37,8 @@ export const ROW = {
   igpMetric: 4,
   neighborAs: 5,
   originatorId: 6,
+  /** 1: known to be plain, see `isPlainBlock`. */
+  plain: 7,
 } as const;
 export const ROW_SHIFT = 3;
 
@@ -60,6 +62,11 @@ export class AttributeFacts {
   /** Index into `SOURCES`. */
   sourceOf(n: number): number {
     return (this.rows[n << ROW_SHIFT]! >>> 8) & 255;
+  }
+
+  /** True when the attributes are known to be plain; see `isPlainBlock`. */
+  isPlain(n: number): boolean {
+    return this.rows[(n << ROW_SHIFT) + ROW.plain] === 1;
   }
 
   /** Leftmost AS outside confederation segments; 0 when the path is empty or starts with a set. */
@@ -91,11 +98,15 @@ export class AttributeFacts {
     rows[row + ROW.med] = bgp?.med ?? 0;
     rows[row + ROW.igpMetric] = Math.min(igpMetric ?? UNKNOWN_METRIC, 0xffffffff);
     rows[row + ROW.neighborAs] = bgp ? neighborAsOf(bgp.asPath) : 0;
+    rows[row + ROW.plain] = 0;
     rows[row + ROW.originatorId] =
       bgp?.originatorId === undefined ? 0 : (parseWords(bgp.originatorId)?.[0] ?? 0);
   }
 
-  /** The facts of `shell`, which has no BGP attributes, with those of a transcoded block. */
+  /**
+   * The facts of `shell`, which has no BGP attributes, with those of a transcoded block. The
+   * transcoder takes nothing that forbids telling a route.
+   */
   setTranscoded(n: number, shell: number, block: BlockTranscoder): void {
     this.copy(n, shell);
     const { rows } = this;
@@ -106,6 +117,7 @@ export class AttributeFacts {
     rows[row + ROW.localPref] = block.localPref;
     rows[row + ROW.med] = block.med;
     rows[row + ROW.neighborAs] = block.neighborAs;
+    rows[row + ROW.plain] = 1;
   }
 
   /** The facts of `from` after an export rewrite. */

@@ -142,6 +142,7 @@ export class AttributeStore {
 
   /** True when nothing in the attributes of `n` can forbid telling them; see `isPlainBlock`. */
   isPlain(n: number): boolean {
+    if (this.facts.isPlain(n)) return true;
     return this.#locate(n) && isPlainBlock(this.#located, this.#from, this.#to);
   }
 

@@ -9,7 +9,7 @@ import {
 } from '@rookery/bgp';
 import type { PathAttributes } from '@rookery/bgp';
 import { addressToBytes } from '@rookery/net';
-import { ROW_SHIFT } from './attribute-facts.ts';
+import { ROW, ROW_SHIFT } from './attribute-facts.ts';
 import { AttributeStore } from './attribute-store.ts';
 import type { ExportRewrite } from './block-export.ts';
 import { BlockTranscoder } from './block-transcode.ts';
@@ -116,7 +116,9 @@ function decode(bytes: Uint8Array, reach: 'classic' | 'mp', internal: boolean) {
 /** Facts of a number as plain data. */
 function factsOf(store: AttributeStore, n: number): unknown {
   const { rows } = store.facts;
-  return [...rows.subarray(n << ROW_SHIFT, (n + 1) << ROW_SHIFT)];
+  const words = [...rows.subarray(n << ROW_SHIFT, (n + 1) << ROW_SHIFT)];
+  // What is not known to be plain may be found to be.
+  return words.with(ROW.plain, store.isPlain(n) ? 1 : 0);
 }
 
 /** Interns by octets into one store and by object into another: both must say the same. */

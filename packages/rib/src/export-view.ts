@@ -157,7 +157,7 @@ export class ExportView {
     }
     counts[source] = (counts[source] ?? 0) + count;
     this.#attributeStore.retain(attributes, count);
-    this.prefixes.retainAll(started, starts);
+    this.prefixes.retainAll(started, 0, starts);
     this.#count += starts;
     return starts;
   }

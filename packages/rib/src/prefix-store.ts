@@ -294,10 +294,10 @@ export class PrefixStore {
     if (refs !== STICKY_REFS) this.#refs[net] = refs + 1;
   }
 
-  /** Adds a reference to each of nets[0, count) that is not `NO_NET`. */
-  retainAll(nets: Int32Array, count: number): void {
+  /** Adds a reference to each of nets[from, to) that is not `NO_NET`. */
+  retainAll(nets: Int32Array, from: number, to: number): void {
     const refs = this.#refs;
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       const before = refs[net]!;

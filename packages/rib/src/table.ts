@@ -357,7 +357,7 @@ export class Table implements DecisionContext {
     if (creations > 0) {
       paths.countPaths(creations);
       this.#netCount += creations;
-      this.prefixes.retainAll(created, creations);
+      this.prefixes.retainAll(created, 0, creations);
       this.#count(source, flags, creations);
     }
     this.anyChanges.pushAll(changed, changes);

@@ -399,7 +399,7 @@ export class UpdateGroup {
       staged++;
     }
     this.#staged = staged;
-    prefixes.retainAll(slots.subarray(first, staged), staged - first);
+    prefixes.retainAll(slots, first, staged);
   }
 
   /** Room for `count` more staged slots, none above `slot`. */

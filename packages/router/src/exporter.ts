@@ -389,10 +389,14 @@ export class Exporter implements Task {
     }
   }
 
-  /** The memo for routes of this source; none when the outcome depends on other routes. */
+  /**
+   * The memo for routes of this source; none when the outcome depends on other routes, or is found
+   * faster than looked up.
+   */
   #memoFor(source: number): AttributeMemo | undefined {
-    const { merge, sourceClass } = this.#options;
+    const { merge, sourceClass, transform } = this.#options;
     if (!sourceClass || merge !== undefined) return undefined;
+    if (this.policy.kind !== 'filter' && !transform) return undefined;
     const index = sourceClass(source);
     let memo = this.#memos[index];
     if (!memo) {

@@ -77,7 +77,7 @@ export class Intake {
       else prefixes.internBatch(batch, from, ends[i]!, nets);
     }
     // A run may free what a later one means.
-    prefixes.retainAll(nets, count);
+    prefixes.retainAll(nets, 0, count);
     const { source } = channel;
     for (let i = 0, from = 0; i < ends.length; from = ends[i++]!) {
       const to = ends[i]!;
