@@ -6,8 +6,8 @@ import { runInNewContext } from 'node:vm';
 import { trimMemory } from '@rookery/linux';
 
 const LOOK_MS = 10_000;
-/** Less processor time than this in one look is quiet enough for a pause. */
-const QUIET_US = 1_000_000;
+/** Less than this of the main thread in one look: nobody waits who would notice the pause. */
+const QUIET_US = 100_000;
 /** Less than this since the last time left nothing behind. */
 const WORTH_US = 500_000;
 
@@ -36,6 +36,6 @@ export function giveMemoryBackWhenQuiet(): void {
 }
 
 function processorUs(): number {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.threadCpuUsage();
   return user + system;
 }
