@@ -4,6 +4,7 @@
 // once and says which statements it could satisfy, however many there are. The others are not run,
 // and often that alone gives the verdict. Built when the first route comes.
 
+import type { PathAttributes } from '@rookery/bgp';
 import type { AttributeOctets, ListTakers, RouteAttributes, WordTaker } from '@rookery/rib';
 import { tellWords } from '@rookery/rib';
 import type { NetClasses, NetTest } from './net-classes.ts';
@@ -59,63 +60,62 @@ export function bothOf(
   return { all: [...left.all, ...right.all], isExact, isSafe: right.isSafe };
 }
 
-const SUBJECTS: readonly Subject[] = [
-  'asPath',
-  'communities',
-  'extendedCommunities',
-  'largeCommunities',
-];
-const WIDTHS = { communities: 1, extendedCommunities: 2, largeCommunities: 3 } as const;
-const LISTS = ['communities', 'extendedCommunities', 'largeCommunities'] as const;
+/** Hashes of blocks of numbers; a word has 32. */
+const HASH_BITS = 14;
+const MAX_MARKED = 2 ** (HASH_BITS - 3);
+
+/** Words of a member; a path is its segments. */
+const WIDTHS: Readonly<Record<Subject, number>> = {
+  asPath: 0,
+  communities: 1,
+  extendedCommunities: 2,
+  largeCommunities: 3,
+};
 
 export class Sieve {
   readonly #parts: readonly Part[];
   readonly #classes: NetClasses;
-  readonly #size: number;
-  readonly #members: { readonly [K in Subject]?: Members };
+  /** Those that any part requires something of. */
+  readonly #lists: readonly Members[];
+  readonly #takers: ListTakers;
+  /** By the class of the prefix, bits of the parts that it leaves open. */
   readonly #byNet: Uint32Array[] = [];
   /** Bits of the parts that may concern the route. */
   readonly #open: Uint32Array;
   #netClass = 0;
-  /** The lists that were looked at last. */
-  readonly #seen: { [K in Subject]?: unknown } = {};
 
   constructor(parts: readonly Part[], classes: NetClasses) {
     this.#parts = parts;
     this.#classes = classes;
-    this.#size = (parts.length + 31) >>> 5;
-    this.#open = new Uint32Array(this.#size);
-    const members: { [K in Subject]?: Members } = {};
-    for (const subject of SUBJECTS) {
-      const built = Members.build(subject, parts);
-      if (built) members[subject] = built;
-    }
-    this.#members = members;
+    this.#open = new Uint32Array((parts.length + 31) >>> 5);
+    const subjects = Object.keys(WIDTHS) as Subject[];
+    this.#lists = subjects.flatMap((subject) => Members.build(subject, parts) ?? []);
+    this.#takers = Object.fromEntries(this.#lists.map((members) => [members.subject, members]));
   }
 
   /** The verdict on a route that comes out as it went in; `undefined` when the filter must be run. */
   verdict(netClass: number, octets: AttributeOctets): boolean | undefined {
     this.#netClass = netClass;
-    for (const subject of SUBJECTS) this.#members[subject]?.restart();
-    tellWords(octets, this.#members);
+    for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.restart();
+    tellWords(octets, this.#takers);
     this.#combine();
     return this.#parts[this.#next(0)]?.verdict;
   }
 
   /** The first part that may concern the route; one behind the last when there is none. */
-  first(netClass: number, attributes: RouteAttributes): number {
+  first(netClass: number, { bgp }: RouteAttributes): number {
     this.#netClass = netClass;
-    for (const subject of SUBJECTS) this.#look(subject, attributes);
+    for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.look(bgp);
     this.#combine();
     return this.#next(0);
   }
 
   /** The next part behind the one that has just been run, and may have changed the route. */
-  after(part: number, attributes: RouteAttributes): number {
+  after(part: number, { bgp }: RouteAttributes): number {
     let isChanged = false;
-    for (const subject of SUBJECTS) {
-      if (this.#members[subject] && this.#seen[subject] !== attributes.bgp?.[subject]) {
-        this.#look(subject, attributes);
+    for (let i = 0; i < this.#lists.length; i++) {
+      if (!this.#lists[i]!.hasSeen(bgp)) {
+        this.#lists[i]!.look(bgp);
         isChanged = true;
       }
     }
@@ -123,30 +123,16 @@ export class Sieve {
     return this.#next(part + 1);
   }
 
-  #look(subject: Subject, { bgp }: RouteAttributes): void {
-    const members = this.#members[subject];
-    if (!members) return;
-    this.#seen[subject] = bgp?.[subject];
-    members.restart();
-    if (subject === 'asPath') {
-      for (const { asns } of bgp?.asPath ?? []) for (const asn of asns) members.take(asn);
-    } else {
-      const list = bgp?.[subject] ?? [];
-      for (let i = 0; i < list.length; i += WIDTHS[subject]) members.take(list[i]!);
-    }
-  }
-
   #combine(): void {
     const open = this.#open;
     const byNet = (this.#byNet[this.#netClass] ??= this.#openFor(this.#netClass));
     for (let i = 0; i < open.length; i++) open[i] = byNet[i]!;
-    this.#members.asPath?.narrow(open);
-    for (const subject of LISTS) this.#members[subject]?.narrow(open);
+    for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.narrow(open);
   }
 
   #openFor(netClass: number): Uint32Array {
     const passed = this.#classes.passedIn(netClass);
-    const open = new Uint32Array(this.#size);
+    const open = new Uint32Array(this.#open.length);
     for (const [i, { requirements }] of this.#parts.entries()) {
       const isOpen = (requirements?.all ?? []).every(
         (one) => one.subject !== 'net' || passed.has(one.test) === one.passes,
@@ -174,56 +160,75 @@ export class Sieve {
  * one per part, once for every requirement that a part may have of this list.
  */
 class Members implements WordTaker {
+  readonly subject: Subject;
   readonly #starts: Uint32Array;
   /** Row of each interval; row 0: it satisfies nothing. */
   readonly #rowOf: Uint32Array;
   readonly #rows: Uint32Array;
+  /** A bit for the hash of each block of numbers in which one satisfies something: few do. */
+  readonly #marked = new Uint32Array(2 ** HASH_BITS / 32);
+  readonly #blockShift: number;
   /** Bits of the parts that require less often. */
   readonly #idle: Uint32Array;
   readonly #satisfied: Uint32Array;
+  /** The list that was looked at last. */
+  #seen: unknown;
 
   private constructor(
-    starts: Uint32Array,
-    rowOf: Uint32Array,
-    rows: Uint32Array,
+    subject: Subject,
     idle: Uint32Array,
+    starts: readonly number[],
+    rowOf: readonly number[],
+    rows: readonly number[],
   ) {
-    this.#starts = starts;
-    this.#rowOf = rowOf;
-    this.#rows = rows;
+    this.subject = subject;
+    this.#starts = Uint32Array.from(starts);
+    this.#rowOf = Uint32Array.from(rowOf);
+    this.#rows = Uint32Array.from(rows);
     this.#idle = idle;
     this.#satisfied = idle.slice();
+    const telling = rowOf.flatMap((row, i) =>
+      row === 0 ? [] : [[starts[i]!, (starts[i + 1] ?? 2 ** 32) - 1] as const],
+    );
+    let shift = 0;
+    const marks = (): number =>
+      telling.reduce((sum, [low, high]) => sum + (high >>> shift) - (low >>> shift) + 1, 0);
+    while (shift < 31 && marks() > MAX_MARKED) shift++;
+    this.#blockShift = shift;
+    for (const [low, high] of telling) {
+      for (let block = low >>> shift; block <= high >>> shift; block++) {
+        const hash = hashOf(block);
+        this.#marked[hash >>> 5]! |= 1 << (hash & 31);
+      }
+    }
   }
 
   /** `undefined` when no part requires anything of this list. */
   static build(subject: Subject, parts: readonly Part[]): Members | undefined {
     const size = (parts.length + 31) >>> 5;
-    const marks: { at: number; word: number; bit: number }[] = [];
-    let rounds = 0;
-    const taken: number[] = [];
-    for (const [part, { requirements }] of parts.entries()) {
-      taken[part] = 0;
+    const marks: { readonly at: number; readonly word: number; readonly bit: number }[] = [];
+    const counts = parts.map(({ requirements }, part) => {
+      let count = 0;
       for (const one of requirements?.all ?? []) {
         if (one.subject !== subject) continue;
-        const word = taken[part]! * size + (part >>> 5);
-        rounds = Math.max(rounds, ++taken[part]!);
+        const word = count++ * size + (part >>> 5);
         for (let i = 0; i < one.intervals.length; i += 2) {
           marks.push({ at: one.intervals[i]!, word, bit: 1 << (part & 31) });
           marks.push({ at: one.intervals[i + 1]! + 1, word, bit: 1 << (part & 31) });
         }
       }
-    }
-    if (rounds === 0) return undefined;
+      return count;
+    });
+    const most = Math.max(0, ...counts);
+    if (most === 0) return undefined;
     marks.sort((x, y) => x.at - y.at);
-    const idle = new Uint32Array(rounds * size);
-    for (const part of parts.keys()) {
-      for (let round = taken[part]!; round < rounds; round++) {
-        idle[round * size + (part >>> 5)]! |= 1 << (part & 31);
-      }
+    const idle = new Uint32Array(most * size);
+    for (const [part, count] of counts.entries()) {
+      for (let i = count; i < most; i++) idle[i * size + (part >>> 5)]! |= 1 << (part & 31);
     }
-    const row = new Uint32Array(rounds * size);
-    const rows: number[] = [...row];
-    const known = new Map<string, number>([[row.join(), 0]]);
+    const row = new Uint32Array(most * size);
+    const rows = [...row];
+    const known = new Map([[row.join(), 0]]);
     const starts = [0];
     const rowOf = [0];
     for (let i = 0; i < marks.length;) {
@@ -231,29 +236,29 @@ class Members implements WordTaker {
       // Intervals of one requirement are apart, so that each mark turns its bit over.
       for (; i < marks.length && marks[i]!.at === at; i++) row[marks[i]!.word]! ^= marks[i]!.bit;
       const key = row.join();
-      let number = known.get(key);
-      if (number === undefined) {
-        number = rows.length;
+      const number = known.get(key) ?? rows.length;
+      if (number === rows.length) {
         known.set(key, number);
-        for (const bits of row) rows.push(bits);
+        rows.push(...row);
       }
-      if (at > 0xffffffff) break;
       if (at === 0) rowOf[0] = number;
-      else {
+      else if (at <= 0xffffffff) {
         starts.push(at);
         rowOf.push(number);
       }
     }
-    const typed = (list: readonly number[]): Uint32Array => Uint32Array.from(list);
-    return new Members(typed(starts), typed(rowOf), typed(rows), idle);
+    return new Members(subject, idle, starts, rowOf, rows);
   }
 
   restart(): void {
-    const [satisfied, idle] = [this.#satisfied, this.#idle];
+    const satisfied = this.#satisfied;
+    const idle = this.#idle;
     for (let i = 0; i < idle.length; i++) satisfied[i] = idle[i]!;
   }
 
   take(word: number): void {
+    const hash = hashOf(word >>> this.#blockShift);
+    if ((this.#marked[hash >>> 5]! & (1 << (hash & 31))) === 0) return;
     const starts = this.#starts;
     let left = 0;
     let right = starts.length - 1;
@@ -264,8 +269,30 @@ class Members implements WordTaker {
     }
     const row = this.#rowOf[left]!;
     if (row === 0) return;
-    const [satisfied, rows] = [this.#satisfied, this.#rows];
+    const satisfied = this.#satisfied;
+    const rows = this.#rows;
     for (let i = 0; i < satisfied.length; i++) satisfied[i]! |= rows[row + i]!;
+  }
+
+  /** Takes the members of the list in these attributes. */
+  look(bgp: PathAttributes | undefined): void {
+    this.#seen = bgp?.[this.subject];
+    this.restart();
+    const width = WIDTHS[this.subject];
+    if (width === 0) {
+      const path = bgp?.asPath ?? [];
+      for (let s = 0; s < path.length; s++) {
+        const { asns } = path[s]!;
+        for (let i = 0; i < asns.length; i++) this.take(asns[i]!);
+      }
+      return;
+    }
+    const list = (this.#seen as readonly number[] | undefined) ?? [];
+    for (let i = 0; i < list.length; i += width) this.take(list[i]!);
+  }
+
+  hasSeen(bgp: PathAttributes | undefined): boolean {
+    return this.#seen === bgp?.[this.subject];
   }
 
   /** Closes the parts that require something that no member is. */
@@ -276,4 +303,8 @@ class Members implements WordTaker {
       if (++at === open.length) at = 0;
     }
   }
+}
+
+function hashOf(block: number): number {
+  return Math.imul(block, 0x9e3779b1) >>> (32 - HASH_BITS);
 }
