@@ -33,7 +33,9 @@ export class NetClasses {
   }
 
   #build(family: 'ipv4' | 'ipv6'): Intervals {
-    return buildIntervals(family, entriesOf(this.#tests, family), this.#classes);
+    return family === 'ipv4'
+      ? buildIntervals(IPV4, this.#tests, this.#classes)
+      : buildIntervals(IPV6, this.#tests, this.#classes);
   }
 }
 
@@ -50,10 +52,47 @@ interface Intervals {
   readonly blockShift: number;
 }
 
+/** Addresses of a family as they are while intervals are built: small ones need no big numbers. */
+interface Addresses<A> {
+  readonly family: 'ipv4' | 'ipv6';
+  readonly bits: number;
+  readonly zero: A;
+  /** One behind the last address. */
+  readonly end: A;
+  readonly of: (prefix: PrefixValue) => A;
+  /** The first address of the prefix of this length that contains it. */
+  readonly cut: (address: A, length: number) => A;
+  /** The first address behind the prefix that begins there. */
+  readonly behind: (address: A, length: number) => A;
+  readonly word: (address: A, index: number) => number;
+}
+
+const IPV4: Addresses<number> = {
+  family: 'ipv4',
+  bits: 32,
+  zero: 0,
+  end: 2 ** 32,
+  of: ({ a }) => a,
+  cut: (address, length) => (length === 0 ? 0 : (address & (-1 << (32 - length))) >>> 0),
+  behind: (address, length) => address + 2 ** (32 - length),
+  word: (address) => address,
+};
+
+const IPV6: Addresses<bigint> = {
+  family: 'ipv6',
+  bits: 128,
+  zero: 0n,
+  end: 1n << 128n,
+  of: ({ a, b, c, d }) => (BigInt(a) << 96n) | (BigInt(b) << 64n) | (BigInt(c) << 32n) | BigInt(d),
+  cut: (address, length) => (address >> BigInt(128 - length)) << BigInt(128 - length),
+  behind: (address, length) => address + (1n << BigInt(128 - length)),
+  word: (address, index) => Number((address >> BigInt(96 - 32 * index)) & 0xffffffffn),
+};
+
 /** A test passes for prefixes of `low` to `high` bits within address/length; low >= length. */
-interface Entry {
+interface Entry<A> {
   readonly test: number;
-  readonly address: bigint;
+  readonly address: A;
   readonly length: number;
   readonly low: number;
   readonly high: number;
@@ -94,21 +133,22 @@ function beginsBy(starts: Uint32Array, at: number, net: PrefixValue): boolean {
   return starts[at + 3]! <= net.d;
 }
 
-function entriesOf(tests: readonly NetTest[], family: 'ipv4' | 'ipv6'): Entry[] {
-  const bits = family === 'ipv4' ? 32 : 128;
-  const entries: Entry[] = [];
+function entriesOf<A extends number | bigint>(
+  { family, bits, of, cut }: Addresses<A>,
+  tests: readonly NetTest[],
+): Entry<A>[] {
+  const entries: Entry<A>[] = [];
   for (const [test, patterns] of tests.entries()) {
     for (const { prefix, low, high } of patterns) {
       if (prefix.family !== family) continue;
       const { length } = prefix;
-      const address = addressOf(prefix);
+      const address = of(prefix);
       const last = Math.min(high, bits);
       if (length <= last)
         entries.push({ test, address, length, low: Math.max(low, length), high: last });
       // Shorter than the pattern: the one prefix of that length which contains it.
       for (let n = low; n < length && n <= last; n++) {
-        const cut = BigInt(bits - n);
-        entries.push({ test, address: (address >> cut) << cut, length: n, low: n, high: n });
+        entries.push({ test, address: cut(address, n), length: n, low: n, high: n });
       }
     }
   }
@@ -117,45 +157,39 @@ function entriesOf(tests: readonly NetTest[], family: 'ipv4' | 'ipv6'): Entry[] 
   );
 }
 
-function addressOf({ family, a, b, c, d }: PrefixValue): bigint {
-  if (family === 'ipv4') return BigInt(a);
-  return (BigInt(a) << 96n) | (BigInt(b) << 64n) | (BigInt(c) << 32n) | BigInt(d);
-}
-
-function buildIntervals(
-  family: 'ipv4' | 'ipv6',
-  entries: readonly Entry[],
+function buildIntervals<A extends number | bigint>(
+  addresses: Addresses<A>,
+  tests: readonly NetTest[],
   classes: ClassList,
 ): Intervals {
-  const bits = family === 'ipv4' ? 32 : 128;
+  const { bits, zero, end, behind, word } = addresses;
   const rows = new RowBuilder(bits, classes);
-  const marks: { start: bigint; row: number }[] = [];
-  const mark = (start: bigint, row: number): void => {
-    if (marks.at(-1)?.start === start) marks.at(-1)!.row = row;
+  const marks: { readonly start: A; row: number }[] = [];
+  const mark = (start: A, row: number): void => {
+    const last = marks.at(-1);
+    if (last?.start === start) last.row = row;
     else marks.push({ start, row });
   };
-  const open: { end: bigint; row: number }[] = [{ end: 1n << BigInt(bits), row: 0 }];
-  mark(0n, 0);
-  const close = (until: bigint): void => {
+  const open: { readonly end: A; readonly row: number }[] = [{ end, row: 0 }];
+  mark(zero, 0);
+  const close = (until: A): void => {
     while (open.length > 1 && open.at(-1)!.end <= until) {
-      const { end } = open.pop()!;
-      mark(end, open.at(-1)!.row);
+      const closed = open.pop()!;
+      mark(closed.end, open.at(-1)!.row);
     }
   };
-  for (const entry of entries) {
+  for (const entry of entriesOf(addresses, tests)) {
     close(entry.address);
     const row = rows.extend(open.at(-1)!.row, entry);
     mark(entry.address, row);
-    open.push({ end: entry.address + (1n << BigInt(bits - entry.length)), row });
+    open.push({ end: behind(entry.address, entry.length), row });
   }
-  close(1n << BigInt(bits));
-  if (marks.at(-1)!.start === 1n << BigInt(bits)) marks.pop();
+  close(end);
+  if (marks.at(-1)!.start === end) marks.pop();
   const width = bits / 32;
   const starts = new Uint32Array(marks.length * width);
   for (const [i, { start }] of marks.entries()) {
-    for (let word = 0; word < width; word++) {
-      starts[i * width + word] = Number((start >> BigInt(bits - 32 * (word + 1))) & 0xffffffffn);
-    }
+    for (let w = 0; w < width; w++) starts[i * width + w] = word(start, w);
   }
   return {
     starts,
@@ -194,7 +228,7 @@ class RowBuilder {
   }
 
   /** The row in which a test passes too. */
-  extend(row: number, { test, low, high }: Entry): number {
+  extend(row: number, { test, low, high }: Omit<Entry<never>, 'address'>): number {
     const key = `${row} ${test} ${low} ${high}`;
     const known = this.#extended.get(key);
     if (known !== undefined) return known;
