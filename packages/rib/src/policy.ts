@@ -52,7 +52,9 @@ export interface CompiledFilter {
    * when that can be told without decoding them: true when it is accepted as it is, false when it is
    * rejected; otherwise `run` has to say.
    */
-  readonly verdict?: (netClass: number, octets: AttributeOctets) => boolean | undefined;
+  readonly verdict?:
+    | ((netClass: number, octets: AttributeOctets) => boolean | undefined)
+    | undefined;
   /**
    * `undefined` rejects; otherwise the attributes to keep (the same object when nothing changed).
    * Total: a run-time error calls `env.fail` and rejects, it never throws.

@@ -1,5 +1,6 @@
-// Runs one policy over routes of one table and remembers verdicts: a filter is asked once per
-// attributes number and class of prefixes that it cannot tell apart. Attributes go in and out as
+// Runs one policy over routes of one table. Most verdicts take a look at octets; the others are
+// remembered, so that a filter is run once per attributes number and class of prefixes that it cannot
+// tell apart. Attributes go in and out as
 // numbers; an outcome that the policy made is handed over with a reference when `owned` says so.
 
 import { AttributeMemo } from '@rookery/rib';
@@ -94,20 +95,7 @@ export class PolicyRunner {
     const { policy } = this;
     if (policy.kind === 'all') return attributes;
     if (policy.kind === 'none') return 0;
-    const known = netClass < 0 ? -1 : this.#memo.get(attributes, netClass);
-    if (known >= 0) return known;
-    const outcome = this.#evaluate(policy.filter, net, attributes, protocol, netClass);
-    if (netClass >= 0) this.#memo.set(attributes, netClass, outcome);
-    return outcome;
-  }
-
-  #evaluate(
-    filter: CompiledFilter,
-    net: number,
-    attributes: number,
-    protocol: string,
-    netClass: number,
-  ): number {
+    const { filter } = policy;
     const { attributes: store, prefixes } = this.#context;
     prefixes.moveCursor(this.#cursor, net);
     if (filter.verdict && store.moveOctets(this.#octets, attributes)) {
@@ -115,6 +103,17 @@ export class PolicyRunner {
       const verdict = filter.verdict(knownClass, this.#octets);
       if (verdict !== undefined) return verdict ? attributes : 0;
     }
+    // What takes an object to find out is remembered.
+    const known = netClass < 0 ? -1 : this.#memo.get(attributes, netClass);
+    if (known >= 0) return known;
+    const outcome = this.#evaluate(filter, attributes, protocol);
+    if (netClass >= 0) this.#memo.set(attributes, netClass, outcome);
+    return outcome;
+  }
+
+  /** What the filter makes of a route to the prefix of the cursor. */
+  #evaluate(filter: CompiledFilter, attributes: number, protocol: string): number {
+    const { attributes: store } = this.#context;
     this.#env.protocol = protocol;
     const before = store.get(attributes);
     const after = filter.run(this.#cursor, before, this.#env);

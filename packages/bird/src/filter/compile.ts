@@ -198,8 +198,12 @@ function policy(
     return undefined;
   };
   const run = filterRunner(name, main, classes);
-  const verdict: CompiledFilter['verdict'] = (netClass, octets) =>
-    sieve().verdict(netClass, octets);
+  const [begin] = judgements;
+  // What begins with something that must be run has no verdict before.
+  const tells = begin?.verdict !== undefined || (begin?.requirements?.all.length ?? 0) > 0;
+  const verdict: CompiledFilter['verdict'] = tells
+    ? (netClass, octets) => sieve().verdict(netClass, octets)
+    : undefined;
   return { kind: 'filter', name, text, filter: { reads, classOf, verdict, run } };
 }
 

@@ -90,7 +90,15 @@ export class Sieve {
     this.#open = new Uint32Array((parts.length + 31) >>> 5);
     const subjects = Object.keys(WIDTHS) as Subject[];
     this.#lists = subjects.flatMap((subject) => Members.build(subject, parts) ?? []);
-    this.#takers = Object.fromEntries(this.#lists.map((members) => [members.subject, members]));
+    const taker = (subject: Subject): Members | undefined =>
+      this.#lists.find((members) => members.subject === subject);
+    // All of the same shape, for the sake of those who look at it.
+    this.#takers = {
+      asPath: taker('asPath'),
+      communities: taker('communities'),
+      extendedCommunities: taker('extendedCommunities'),
+      largeCommunities: taker('largeCommunities'),
+    };
   }
 
   /** The verdict on a route that comes out as it went in; `undefined` when the filter must be run. */
