@@ -10,24 +10,26 @@ import { Rehearsal, rehearse } from './rehearsal.ts';
 /** Of `%GetOptimizationStatus`, Node 26. */
 const OPTIMIZED = 1 << 3;
 
-test('a rehearsal takes routes in and out again, and ends', () => {
-  const rehearsal = new Rehearsal();
-  let most = 0;
-  let steps = 0;
-  while (rehearsal.step()) {
-    steps++;
-    most = Math.max(most, rehearsal.routeCount);
-    assert.ok(steps < 10_000, 'no end');
-  }
-  assert.ok(most >= 2000, `most routes at the same time: ${most}`);
-  assert.equal(rehearsal.routeCount, 0);
-});
+for (const filtered of [false, true]) {
+  test(`a rehearsal takes routes in and out again, and ends; filtered: ${filtered}`, () => {
+    const rehearsal = new Rehearsal(filtered);
+    let most = 0;
+    let steps = 0;
+    while (rehearsal.step()) {
+      steps++;
+      most = Math.max(most, rehearsal.routeCount);
+      assert.ok(steps < 10_000, 'no end');
+    }
+    assert.ok(most >= 2000, `most routes at the same time: ${most}`);
+    assert.equal(rehearsal.routeCount, 0);
+  });
+}
 
 test('what was compiled is still there when memory was given back', async () => {
   setFlagsFromString('--allow-natives-syntax');
   const statusOf = runInThisContext('(f) => %GetOptimizationStatus(f)') as (f: unknown) => number;
   await new Promise<void>((onDone) => {
-    rehearse({ isBusy: () => false, onDone });
+    rehearse({ isBusy: () => false, onDone, policies: [] });
   });
   for (let i = 0; i < 8; i++) {
     giveMemoryBack();

@@ -19,6 +19,7 @@ import {
 } from '@rookery/bgp';
 import type { NlriBatch, PathAttributes } from '@rookery/bgp';
 import type { Family } from '@rookery/net';
+import type { CompiledFilter, FilterEnvironment, Policy } from '@rookery/rib';
 import { Router } from '@rookery/router';
 import type { Fact } from '@rookery/router';
 
@@ -27,6 +28,8 @@ export interface RehearsalDeps {
   readonly isBusy: () => boolean;
   /** It is over. */
   readonly onDone: () => void;
+  /** Those of the real configuration. */
+  readonly policies: readonly Policy[];
 }
 
 const startAfterMs = 400;
@@ -50,15 +53,50 @@ const nextHops: Readonly<Record<Family, readonly [string, string]>> = {
   ipv4: ['192.0.2.1', '192.0.2.2'],
   ipv6: ['2001:db8::1', '2001:db8::2'],
 };
-const channels = ['ipv4', 'ipv6'].map((family) => `${family} { import all; export all; };`);
-const config = `router id 192.0.2.9; protocol device { }
-  protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; } ${neighbors
-    .map(
-      ({ address, asn }, i) =>
-        `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
-        `${channels.join(' ')} }`,
-    )
-    .join(' ')}`;
+/**
+ * Terms of every common sort, for every attribute, and many of one sort; each concerns a few of the
+ * made-up routes. What comes in is changed in any case, most of what goes out is left as it is.
+ */
+const manyTerms = Array.from(
+  { length: 30 },
+  (_, i) => `if bgp_path ~ [= ? * ${64_600 + i * 3} * =] then bgp_local_pref = ${100 + i};`,
+);
+const terms = `
+  if net ~ [0.0.0.0/0{30,30}] then reject;
+  if net ~ [2001:db8::/32{40,40}] then { bgp_med = 70; }
+  if net ~ [0.0.0.0/4+, 144.0.0.0/4+] && bgp_path ~ [= * [64601, 64610..64640] * =] then mark(1);
+  ${manyTerms.join('\n')}
+  if bgp_path ~ [= * 64720 ? =] then bgp_path.prepend(64500);
+  if bgp_path ~ [64730..64734] then { preference = 120; bgp_community.add((64500, 2)); }
+  if bgp_community ~ [(64500, 3..9)] then {
+    bgp_community.delete([(64500, *)]);
+    bgp_local_pref = 150;
+  }
+  if bgp_large_community ~ [(64600, 1, 3..4)] then mark(3);
+  if bgp_ext_community ~ [(rt, 64500, *)] then bgp_ext_community.add((rt, 64500, 1));`;
+const filters = `
+  function mark(int kind) {
+    bgp_community.add((64500, kind));
+    bgp_large_community.add((64500, 1, kind));
+  }
+  filter incoming { ${terms} bgp_community.add((64500, 20)); accept; }
+  filter outgoing { ${terms} accept; }`;
+/** The second neighbor has the filter, if any. */
+const configOf = (filtered: boolean): string => {
+  const protocols = neighbors.map(({ address, asn }, i) => {
+    const policies =
+      filtered && i === 1
+        ? 'import filter incoming; export filter outgoing;'
+        : 'import all; export all;';
+    return (
+      `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
+      `ipv4 { ${policies} }; ipv6 { ${policies} }; }`
+    );
+  });
+  return `router id 192.0.2.9; protocol device { } ${filtered ? filters : ''}
+    protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; }
+    ${protocols.join(' ')}`;
+};
 
 /**
  * The last engine stays: a collection that finds no object of a shape drops the code compiled for
@@ -67,18 +105,40 @@ const config = `router id 192.0.2.9; protocol device { }
 let kept: Rehearsal | undefined;
 
 /** Begins shortly after the start; ends by itself after a second or two of processor time. */
-export function rehearse({ isBusy, onDone }: RehearsalDeps): void {
+export function rehearse({ isBusy, onDone, policies }: RehearsalDeps): void {
+  const asked = new Set(
+    policies.flatMap((policy) => (policy.kind === 'filter' ? [policy.filter] : [])),
+  );
+  const unasked = [...asked];
   let left = engines;
   kept = undefined;
   const next = (): void => {
     if (isBusy()) return later(lookAgainMs);
-    kept ??= new Rehearsal();
-    if (!kept.step() && --left > 0) kept = undefined;
-    if (left > 0) setImmediate(next);
+    if (left > 0) {
+      kept ??= new Rehearsal(asked.size > 0);
+      if (!kept.step() && --left > 0) kept = undefined;
+    } else askOnce(unasked.pop()!);
+    if (left > 0 || unasked.length > 0) setImmediate(next);
     else onDone();
   };
   const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
   later(startAfterMs);
+}
+
+/** What a filter builds when the first prefix of a family comes is there before that. */
+function askOnce({ run, classOf }: CompiledFilter): void {
+  const env: FilterEnvironment = {
+    protocol: '',
+    roaCheck: () => 'unknown',
+    print: () => undefined,
+    fail: () => undefined,
+  };
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const net = { family, a: 0, b: 0, c: 0, d: 0, length: 0 };
+    const route = { source: 'bgp', scope: 'universe', dest: 'unicast', nexthops: [] } as const;
+    classOf?.(net);
+    run(net, { ...route, preference: 100, bgp: { asPath: [] } }, env);
+  }
 }
 
 /** What the neighbors say in turn, so that routes are added, lose, win, change and go. */
@@ -95,9 +155,9 @@ export class Rehearsal {
   readonly #play: Generator<undefined, void>;
   #nowMs = 1;
 
-  constructor() {
+  constructor(filtered = false) {
     const parsed = parseConfig('rehearsal', {
-      readFile: () => ({ text: config }),
+      readFile: () => ({ text: configOf(filtered) }),
       glob: () => ({ paths: [] }),
     });
     this.#router = new Router({
@@ -231,8 +291,13 @@ function prefixesOf(family: Family, first: number, count: number): NlriBatch {
   for (let number = first; number < first + count; number++) {
     if (family === 'ipv4') {
       const length = 20 + (number % 13);
-      appendNlri(batch, [((number << 12) & (-1 << (32 - length))) >>> 0], length);
-    } else appendNlri(batch, [0x20010db8, (number << 8) >>> 0, 0, 0], 32 + (number % 4) * 8);
+      // In both halves of the address space: a word is a small integer of V8 in one of them only.
+      const word = (number << 12) ^ ((number % 2) << 31);
+      appendNlri(batch, [(word & (-1 << (32 - length))) >>> 0], length);
+    } else {
+      const word = (number << 8) ^ ((number % 2) << 31);
+      appendNlri(batch, [0x20010db8, word >>> 0, 0, 0], 32 + (number % 4) * 8);
+    }
   }
   return batch;
 }

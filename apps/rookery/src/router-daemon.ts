@@ -105,6 +105,11 @@ export async function startRouter(
       giveMemoryBack();
       giveMemoryBackWhenQuiet();
     },
+    policies: loaded.config.protocols.flatMap((protocol) =>
+      'channels' in protocol
+        ? protocol.channels.flatMap((channel) => [channel.importPolicy, channel.exportPolicy])
+        : [],
+    ),
   });
   return {
     ended: ended.then(async (status) => {
