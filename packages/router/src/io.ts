@@ -40,6 +40,7 @@ export type Fact =
       readonly interface?: string;
       readonly mss?: number;
     }
+  /** `bytes` are the engine's until `handle` returns; what it keeps, it copies. */
   | { readonly kind: 'tcpReceived'; readonly connection: ConnectionId; readonly bytes: Uint8Array }
   /** The socket buffer took everything that was queued; sending may go on. */
   | { readonly kind: 'tcpDrained'; readonly connection: ConnectionId }
