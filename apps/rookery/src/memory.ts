@@ -11,10 +11,14 @@ const QUIET_US = 100_000;
 /** Less than this since the last time left nothing behind. */
 const WORTH_US = 500_000;
 
-/** Collects, and drops pages that come back when they are used. Takes tens of milliseconds. */
-export function giveMemoryBack(): void {
+/**
+ * Collects, and drops pages that come back when they are used. Takes tens of milliseconds. A `regular`
+ * collection leaves the nursery as large as it has grown; a `last-resort` also drops compiled code.
+ */
+export function giveMemoryBack(flavor: 'regular' | 'last-resort' = 'regular'): void {
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
+  const collect = runInNewContext('gc') as (options: object) => void;
+  collect({ type: 'major', execution: 'sync', flavor });
   trimMemory();
 }
 

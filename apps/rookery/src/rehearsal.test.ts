@@ -29,7 +29,7 @@ test('what was compiled is still there when memory was given back', async () => 
   setFlagsFromString('--allow-natives-syntax');
   const statusOf = runInThisContext('(f) => %GetOptimizationStatus(f)') as (f: unknown) => number;
   await new Promise<void>((onDone) => {
-    rehearse({ isBusy: () => false, onDone, policies: [] });
+    rehearse({ isBusy: () => false, onBegin: () => undefined, onDone, policies: [] });
   });
   for (let i = 0; i < 8; i++) {
     giveMemoryBack();

@@ -26,6 +26,8 @@ import type { Fact } from '@rookery/router';
 export interface RehearsalDeps {
   /** The real engine has something to do: the rehearsal waits. */
   readonly isBusy: () => boolean;
+  /** It is about to begin. */
+  readonly onBegin: () => void;
   /** It is over. */
   readonly onDone: () => void;
   /** Those of the real configuration. */
@@ -105,7 +107,7 @@ const configOf = (filtered: boolean): string => {
 let kept: Rehearsal | undefined;
 
 /** Begins shortly after the start; ends by itself after a second or two of processor time. */
-export function rehearse({ isBusy, onDone, policies }: RehearsalDeps): void {
+export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): void {
   const asked = new Set(
     policies.flatMap((policy) => (policy.kind === 'filter' ? [policy.filter] : [])),
   );
@@ -114,6 +116,7 @@ export function rehearse({ isBusy, onDone, policies }: RehearsalDeps): void {
   kept = undefined;
   const next = (): void => {
     if (isBusy()) return later(lookAgainMs);
+    if (left === engines && !kept) onBegin();
     if (left > 0) {
       kept ??= new Rehearsal(asked.size > 0);
       if (!kept.step() && --left > 0) kept = undefined;

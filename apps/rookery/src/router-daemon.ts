@@ -101,6 +101,8 @@ export async function startRouter(
   handleSignals(control, logging, router.view);
   rehearse({
     isBusy: () => loop.isBehind || router.hasWork(),
+    // Reading a long configuration lets the nursery grow, and nothing is compiled yet.
+    onBegin: () => giveMemoryBack('last-resort'),
     onDone: () => {
       giveMemoryBack();
       giveMemoryBackWhenQuiet();
