@@ -10,9 +10,13 @@ import { Rehearsal, rehearse } from './rehearsal.ts';
 /** Of `%GetOptimizationStatus`, Node 26. */
 const OPTIMIZED = 1 << 3;
 
-for (const filtered of [false, true]) {
-  test(`a rehearsal takes routes in and out again, and ends; filtered: ${filtered}`, () => {
-    const rehearsal = new Rehearsal(filtered);
+for (const options of [
+  { filtered: false, apart: false },
+  { filtered: true, apart: false },
+  { filtered: false, apart: true },
+]) {
+  test(`a rehearsal takes routes in and out again, and ends: ${JSON.stringify(options)}`, () => {
+    const rehearsal = new Rehearsal(options);
     let most = 0;
     let steps = 0;
     while (rehearsal.step()) {

@@ -44,6 +44,10 @@ const engines = 3;
 const rounds = 10;
 const roundsKept = 4;
 const setsPerRound = 160;
+/** So many sets of attributes differ; the others are told a second time. */
+const setsTold = 120;
+/** From here on prefixes have numbers that nobody else tells. */
+const otherPrefixes = 1 << 19;
 /** Prefixes per UPDATE, in turn. */
 const setSizes = [1, 2, 5, 8, 1, 3, 100, 1, 3, 8, 16, 1, 8, 1, 40, 2];
 
@@ -118,7 +122,7 @@ export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): 
     if (isBusy()) return later(lookAgainMs);
     if (left === engines && !kept) onBegin();
     if (left > 0) {
-      kept ??= new Rehearsal(asked.size > 0);
+      kept ??= new Rehearsal({ filtered: asked.size > 0, apart: left % 2 === 1 });
       if (!kept.step() && --left > 0) kept = undefined;
     } else askOnce(unasked.pop()!);
     if (left > 0 || unasked.length > 0) setImmediate(next);
@@ -153,12 +157,24 @@ const turns: readonly { readonly neighbor: 0 | 1; readonly says: 'reach' | 'unre
   { neighbor: 1, says: 'unreach' },
 ];
 
+export interface RehearsalOptions {
+  /** The second neighbor has filters. */
+  readonly filtered: boolean;
+  /**
+   * The neighbors tell different prefixes, so that no net ever has two paths: tables of that kind
+   * have ways of their own.
+   */
+  readonly apart: boolean;
+}
+
 export class Rehearsal {
   readonly #router: Router;
   readonly #play: Generator<undefined, void>;
+  readonly #apart: boolean;
   #nowMs = 1;
 
-  constructor(filtered = false) {
+  constructor({ filtered, apart }: RehearsalOptions) {
+    this.#apart = apart;
     const parsed = parseConfig('rehearsal', {
       readFile: () => ({ text: configOf(filtered) }),
       glob: () => ({ paths: [] }),
@@ -210,8 +226,9 @@ export class Rehearsal {
         const round = says === 'reach' ? now : now - roundsKept;
         if (round < 0 || round >= rounds) continue;
         const updates = this.#updates(round, neighbor, says, now * turns.length + turn);
-        // Little at a time while nothing is compiled; then also as much as a socket may deliver.
-        yield* this.#hear(neighbor, updates, (now + turn) % 2 === 0 || now < 4 ? 3000 : 65_536);
+        // Mostly little at a time, because it takes many calls to have a function compiled well; now
+        // and then as much as a socket may deliver.
+        yield* this.#hear(neighbor, updates, (now + turn) % 4 === 0 ? 65_536 : 600);
       }
     }
   }
@@ -221,10 +238,12 @@ export class Rehearsal {
     const updates: Uint8Array[] = [];
     for (let set = 0; set < setsPerRound; set++) {
       const size = setSizes[set % setSizes.length]!;
-      const prefixes = prefixesOf(family, (round * setsPerRound + set) * 128, size);
+      const first =
+        (round * setsPerRound + set) * 128 + (this.#apart ? neighbor * otherPrefixes : 0);
+      const prefixes = prefixesOf(family, first, size);
       updates.push(
         says === 'reach'
-          ? reach(family, prefixes, neighbor, variant * setsPerRound + set)
+          ? reach(family, prefixes, neighbor, variant * setsPerRound + (set % setsTold))
           : encodeUnreach({ ...template(family), multiprotocol: false }, prefixes, 0).bytes,
       );
     }
