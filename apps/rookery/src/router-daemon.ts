@@ -15,7 +15,7 @@ import type { Consoles } from './consoles.ts';
 import { createEngineHost } from './engine-host.ts';
 import type { EngineHost } from './engine-host.ts';
 import { Logging } from './logging.ts';
-import { giveMemoryBack, giveMemoryBackWhenQuiet } from './memory.ts';
+import { collectSeldom, giveMemoryBack, giveMemoryBackWhenQuiet } from './memory.ts';
 import { rehearse } from './rehearsal.ts';
 import { DaemonControl } from './router-control.ts';
 import type { GoodConfig } from './router-control.ts';
@@ -104,6 +104,7 @@ export async function startRouter(
     // Reading a long configuration lets the nursery grow, and nothing is compiled yet.
     onBegin: () => giveMemoryBack('last-resort'),
     onDone: () => {
+      collectSeldom();
       giveMemoryBack();
       giveMemoryBackWhenQuiet();
     },
