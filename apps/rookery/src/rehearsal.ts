@@ -41,7 +41,7 @@ const lookAgainMs = 10;
  * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
  */
 const engines = 3;
-const rounds = 10;
+const rounds = 14;
 const roundsKept = 4;
 const setsPerRound = 160;
 /** So many sets of attributes differ; the others are told a second time. */
@@ -110,7 +110,7 @@ const configOf = (filtered: boolean): string => {
  */
 let kept: Rehearsal | undefined;
 
-/** Begins shortly after the start; ends by itself after a second or two of processor time. */
+/** Begins shortly after the start; ends by itself after two seconds or so of processor time. */
 export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): void {
   const asked = new Set(
     policies.flatMap((policy) => (policy.kind === 'filter' ? [policy.filter] : [])),
@@ -228,7 +228,7 @@ export class Rehearsal {
         const updates = this.#updates(round, neighbor, says, now * turns.length + turn);
         // Mostly little at a time, because it takes many calls to have a function compiled well; now
         // and then as much as a socket may deliver.
-        yield* this.#hear(neighbor, updates, (now + turn) % 4 === 0 ? 65_536 : 600);
+        yield* this.#hear(neighbor, updates, (now + turn) % 4 === 0 ? 65_536 : 300);
       }
     }
   }
