@@ -36,7 +36,6 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'S0',
     what: 'start, and 1,000 prefixes',
     prefixes: 1000,
-    settleMs: 300,
     targets: [
       { figure: 'startMs', limit: 200 },
       { figure: 'idleRssMiB', limit: 60 },

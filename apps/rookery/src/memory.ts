@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { trimMemory } from '@rookery/linux';
 
+const trimAfterMs = 200;
 const LOOK_MS = 10_000;
 /** Less than this of the main thread in one look: nobody waits who would notice the pause. */
 const QUIET_US = 100_000;
@@ -18,8 +19,10 @@ const WORTH_US = 500_000;
 export function giveMemoryBack(flavor: 'regular' | 'last-resort' = 'regular'): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options: object) => void;
-  collect({ type: 'major', execution: 'sync', flavor });
-  trimMemory();
+  // What the first one empties is kept until the second.
+  for (let i = 0; i < 2; i++) collect({ type: 'major', execution: 'sync', flavor });
+  // V8's own threads free what was collected.
+  setTimeout(trimMemory, trimAfterMs).unref();
 }
 
 /**
@@ -31,10 +34,10 @@ export function collectSeldom(): void {
   setFlagsFromString('--heap-growing-percent=300');
 }
 
-/** Gives memory back whenever work is followed by quiet, for the first time after the start. */
+/** Gives memory back whenever work is followed by quiet. */
 export function giveMemoryBackWhenQuiet(): void {
   let lastUs = processorUs();
-  let spentUs = WORTH_US;
+  let spentUs = 0;
   const look = (): void => {
     const nowUs = processorUs();
     const usedUs = nowUs - lastUs;

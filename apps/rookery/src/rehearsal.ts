@@ -36,6 +36,8 @@ export interface RehearsalDeps {
 
 const startAfterMs = 400;
 const lookAgainMs = 10;
+/** V8's compiler threads have work left when the last piece has been played. */
+const compilersMs = 1000;
 /**
  * More than one engine, so that nothing is compiled for one object only; enough rounds for the
  * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
@@ -126,7 +128,7 @@ export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): 
       if (!kept.step() && --left > 0) kept = undefined;
     } else askOnce(unasked.pop()!);
     if (left > 0 || unasked.length > 0) setImmediate(next);
-    else onDone();
+    else setTimeout(onDone, compilersMs).unref();
   };
   const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
   later(startAfterMs);
