@@ -172,7 +172,7 @@ test('a warm engine allocates at most 100 octets of objects per route, kept or n
   assert.ok(octets < 100, `${octets.toFixed(1)} octets allocated per route`);
 });
 
-test('a policy is evaluated for attribute sets and classes of prefixes, not for routes', () => {
+test('a policy is evaluated where a term may concern attributes and prefixes, not for routes', () => {
   const policy = createPolicy(routes);
   const pairs = new Set<string>();
   for (let i = 0; i < PREFIXES; i++) pairs.add(`${routes.group[i]} ${policy.classOf(i)}`);
@@ -181,7 +181,7 @@ test('a policy is evaluated for attribute sets and classes of prefixes, not for 
     load.receive(0, 1, stream);
     load.settle();
     const { evaluations } = load.counts;
-    assert.ok(evaluations > groups / 2, `the policy was asked ${evaluations} times on ${on}`);
-    assert.ok(evaluations < pairs.size * 1.1, `${evaluations} for ${pairs.size} kinds of routes`);
+    assert.ok(evaluations > 0, `the policy was never asked on ${on}`);
+    assert.ok(evaluations < pairs.size / 3, `${evaluations} for ${pairs.size} kinds of routes`);
   }
 });

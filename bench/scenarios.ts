@@ -114,6 +114,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: '1,000,000 prefixes through an import policy of 50 terms',
     prefixes: 1_000_000,
     policyOn: 'import',
+    settleMs: 6000,
     targets: [
       { figure: 'loadSec', peer: 'bird', ratio: 0.3 },
       { figure: 'loadCpuSec', peer: 'bird', ratio: 0.3 },
@@ -125,6 +126,7 @@ export const SCENARIOS: readonly Scenario[] = [
     what: '1,000,000 prefixes through an export policy of 50 terms',
     prefixes: 1_000_000,
     policyOn: 'export',
+    settleMs: 6000,
     targets: [
       { figure: 'loadSec', peer: 'bird', ratio: 0.3 },
       { figure: 'loadCpuSec', peer: 'bird', ratio: 0.3 },

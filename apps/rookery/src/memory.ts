@@ -19,8 +19,7 @@ const WORTH_US = 500_000;
 export function giveMemoryBack(flavor: 'regular' | 'last-resort' = 'regular'): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options: object) => void;
-  // What the first one empties is kept until the second.
-  for (let i = 0; i < 2; i++) collect({ type: 'major', execution: 'sync', flavor });
+  collect({ type: 'major', execution: 'sync', flavor });
   // V8's own threads free what was collected.
   setTimeout(trimMemory, trimAfterMs).unref();
 }
