@@ -33,10 +33,10 @@ export function collectSeldom(): void {
   setFlagsFromString('--heap-growing-percent=300');
 }
 
-/** Gives memory back whenever work is followed by quiet. */
+/** Gives memory back whenever work is followed by quiet, for the first time after the start. */
 export function giveMemoryBackWhenQuiet(): void {
   let lastUs = processorUs();
-  let spentUs = 0;
+  let spentUs = WORTH_US;
   const look = (): void => {
     const nowUs = processorUs();
     const usedUs = nowUs - lastUs;
