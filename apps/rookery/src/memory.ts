@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { trimMemory } from '@rookery/linux';
 
-const trimAfterMs = 200;
+const TRIM_AFTER_MS = 200;
 const LOOK_MS = 10_000;
 /** Less than this of the main thread in one look: nobody waits who would notice the pause. */
 const QUIET_US = 100_000;
@@ -21,7 +21,7 @@ export function giveMemoryBack(flavor: 'regular' | 'last-resort' = 'regular'): v
   const collect = runInNewContext('gc') as (options: object) => void;
   collect({ type: 'major', execution: 'sync', flavor });
   // V8's own threads free what was collected.
-  setTimeout(trimMemory, trimAfterMs).unref();
+  setTimeout(trimMemory, TRIM_AFTER_MS).unref();
 }
 
 /**

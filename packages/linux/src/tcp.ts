@@ -442,6 +442,7 @@ interface Handled {
   _handle?: { fd?: number } | null;
 }
 
+/** The descriptor of a socket; `undefined` when it has none, or none any more. */
 export function descriptorOf(socket: net.Socket): number | undefined {
   const fd = (socket as unknown as Handled)._handle?.fd;
   return fd !== undefined && fd >= 0 ? fd : undefined;

@@ -49,7 +49,8 @@ describe('PrefixStore', () => {
     assert.equal(store.findText('10.0.0.0/8'), NO_NET);
     assert.equal(store.size, 0);
     assert.equal(store.internText('10.1.0.0/16'), net);
-    store.discard(net);
+    store.retain(net);
+    store.release(net);
     assert.equal(store.size, 0);
   });
 

@@ -327,11 +327,6 @@ export class PrefixStore {
     if (refs === 1) this.#remove(net);
   }
 
-  /** Frees a number that was interned but never retained; does nothing when somebody holds it. */
-  discard(net: number): void {
-    if (this.isLive(net) && this.#refs[net] === 0) this.#remove(net);
-  }
-
   /** References held, for tests and consoles. */
   refsOf(net: number): number {
     return this.#refs[net]!;

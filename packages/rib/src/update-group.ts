@@ -180,6 +180,7 @@ export class UpdateGroup {
    */
   unstageAll(nets: Int32Array, from: number, to: number, bySource: number[]): number {
     const view = this.#view;
+    const together = this.#stagesAll;
     const changed = this.#roomFor(to - from);
     let count = 0;
     for (let i = from; i < to; i++) {
@@ -187,10 +188,10 @@ export class UpdateGroup {
       if (slot < 0 || view.attributes[slot] === 0) continue;
       const source = view.source[slot]!;
       bySource[source] = (bySource[source] ?? 0) + 1;
-      if (this.#stagesAll) changed[count++] = slot;
-      else if (this.stage(nets[i]!, 0, 0, 0)) count++;
+      changed[count++] = slot;
+      if (!together) this.stage(nets[i]!, 0, 0, 0);
     }
-    if (!this.#stagesAll) return count;
+    if (!together) return count;
     this.#noteAll(count);
     view.clearAll(changed, count);
     if (this.#staged >= STAGED_LIMIT) this.flush();

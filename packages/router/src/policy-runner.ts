@@ -1,7 +1,7 @@
 // Runs one policy over routes of one table. Most verdicts take a look at octets; the others are
 // remembered, so that a filter is run once per attributes number and class of prefixes that it cannot
-// tell apart. Attributes go in and out as
-// numbers; an outcome that the policy made is handed over with a reference when `owned` says so.
+// tell apart. Attributes go in and out as numbers; an outcome that the policy made is handed over with
+// a reference when `owned` says so.
 
 import { AttributeMemo } from '@rookery/rib';
 import type {
