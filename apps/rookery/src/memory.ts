@@ -6,9 +6,9 @@ import { runInNewContext } from 'node:vm';
 import { trimMemory } from '@rookery/linux';
 
 const TRIM_AFTER_MS = 200;
-const LOOK_MS = 10_000;
-/** Less than this of the main thread in one look: nobody waits who would notice the pause. */
-const QUIET_US = 100_000;
+/** How long is looked, and less than which time of the main thread is quiet: nobody waits then. */
+const START = { lookMs: 300, quietUs: 10_000 };
+const LATER = { lookMs: 10_000, quietUs: 100_000 };
 /** Less than this since the last time left nothing behind. */
 const WORTH_US = 500_000;
 
@@ -33,21 +33,24 @@ export function collectSeldom(): void {
   setFlagsFromString('--heap-growing-percent=300');
 }
 
-/** Gives memory back whenever work is followed by quiet, for the first time after the start. */
+/** Gives memory back whenever work is followed by quiet, for the first time soon after the start. */
 export function giveMemoryBackWhenQuiet(): void {
-  let lastUs = processorUs();
+  let times = START;
   let spentUs = WORTH_US;
-  const look = (): void => {
-    const nowUs = processorUs();
-    const usedUs = nowUs - lastUs;
-    spentUs += usedUs;
-    lastUs = nowUs;
-    if (usedUs > QUIET_US || spentUs < WORTH_US) return;
-    giveMemoryBack();
-    lastUs = processorUs();
-    spentUs = 0;
+  const next = (): void => {
+    const beforeUs = processorUs();
+    setTimeout(() => {
+      const usedUs = processorUs() - beforeUs;
+      spentUs += usedUs;
+      if (usedUs <= times.quietUs && spentUs >= WORTH_US) {
+        giveMemoryBack();
+        spentUs = 0;
+        times = LATER;
+      }
+      next();
+    }, times.lookMs).unref();
   };
-  setInterval(look, LOOK_MS).unref();
+  next();
 }
 
 function processorUs(): number {

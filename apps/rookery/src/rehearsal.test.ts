@@ -11,9 +11,9 @@ import { Rehearsal, rehearse } from './rehearsal.ts';
 const OPTIMIZED = 1 << 3;
 
 for (const options of [
-  { filtered: false, apart: false },
-  { filtered: true, apart: false },
-  { filtered: false, apart: true },
+  { filtered: false, kernel: true, apart: false },
+  { filtered: true, kernel: true, apart: false },
+  { filtered: false, kernel: false, apart: true },
 ]) {
   test(`a rehearsal takes routes in and out again, and ends: ${JSON.stringify(options)}`, () => {
     const rehearsal = new Rehearsal(options);

@@ -4,12 +4,14 @@
 // takes a small table in and out in short pieces while the real one is idle, until all of it is
 // compiled. It shares nothing with the real engine but the compiled code.
 
+import { setFlagsFromString } from 'node:v8';
 import { parseConfig } from '@rookery/bird';
 import {
   NO_CAPABILITIES,
   SEGMENT,
   appendNlri,
   createNlriBatch,
+  encodeEndOfRib,
   encodeKeepalive,
   encodeMpNextHop,
   encodeOpen,
@@ -28,7 +30,7 @@ export interface RehearsalDeps {
   readonly isBusy: () => boolean;
   /** It is about to begin. */
   readonly onBegin: () => void;
-  /** It is over. */
+  /** It is over; compiler threads may have work left. */
   readonly onDone: () => void;
   /** Those of the real configuration. */
   readonly policies: readonly Policy[];
@@ -36,16 +38,27 @@ export interface RehearsalDeps {
 
 const startAfterMs = 400;
 const lookAgainMs = 10;
-/** V8's compiler threads have work left when the last piece has been played. */
-const compilersMs = 1000;
 /**
  * More than one engine, so that nothing is compiled for one object only; enough rounds for the
  * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
  */
-const engines = 3;
+const engines: readonly Omit<RehearsalOptions, 'filtered'>[] = [
+  { apart: true, kernel: false },
+  { apart: false, kernel: true },
+  { apart: true, kernel: true },
+];
+/**
+ * After how many calls V8 optimises: as it would by itself, and for the last engine, when all
+ * branches have been seen, so that what is called once per message is compiled, too.
+ */
+const calls = 3000;
+const callsInTheEnd = 3000;
 const rounds = 14;
 const roundsKept = 4;
 const setsPerRound = 160;
+/** One round has more, so that one read makes more than a buffer's worth of messages. */
+const largeRound = 5;
+const setsInLargeRound = 800;
 /** So many sets of attributes differ; the others are told a second time. */
 const setsTold = 120;
 /** From here on prefixes have numbers that nobody else tells. */
@@ -90,7 +103,7 @@ const filters = `
   filter incoming { ${terms} bgp_community.add((64500, 20)); accept; }
   filter outgoing { ${terms} accept; }`;
 /** The second neighbor has the filter, if any. */
-const configOf = (filtered: boolean): string => {
+const configOf = ({ filtered, kernel }: RehearsalOptions): string => {
   const protocols = neighbors.map(({ address, asn }, i) => {
     const policies =
       filtered && i === 1
@@ -102,7 +115,7 @@ const configOf = (filtered: boolean): string => {
     );
   });
   return `router id 192.0.2.9; protocol device { } ${filtered ? filters : ''}
-    protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; }
+    ${kernel ? 'protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; }' : ''}
     ${protocols.join(' ')}`;
 };
 
@@ -118,20 +131,31 @@ export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): 
     policies.flatMap((policy) => (policy.kind === 'filter' ? [policy.filter] : [])),
   );
   const unasked = [...asked];
-  let left = engines;
+  const filtered = asked.size > 0;
+  const left = [...engines];
   kept = undefined;
   const next = (): void => {
     if (isBusy()) return later(lookAgainMs);
-    if (left === engines && !kept) onBegin();
-    if (left > 0) {
-      kept ??= new Rehearsal({ filtered: asked.size > 0, apart: left % 2 === 1 });
-      if (!kept.step() && --left > 0) kept = undefined;
+    const [engine] = left;
+    if (engine) {
+      if (left.length === engines.length && !kept) onBegin();
+      if (!kept) optimizeAfter(left.length === 1 ? callsInTheEnd : calls);
+      kept ??= new Rehearsal({ ...engine, filtered });
+      if (!kept.step()) {
+        left.shift();
+        if (left.length > 0) kept = undefined;
+      }
     } else askOnce(unasked.pop()!);
-    if (left > 0 || unasked.length > 0) setImmediate(next);
-    else setTimeout(onDone, compilersMs).unref();
+    if (left.length > 0 || unasked.length > 0) return void setImmediate(next);
+    optimizeAfter(calls);
+    onDone();
   };
   const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
   later(startAfterMs);
+}
+
+function optimizeAfter(count: number): void {
+  setFlagsFromString(`--invocation-count-for-turbofan=${count}`);
 }
 
 /** What a filter builds when the first prefix of a family comes is there before that. */
@@ -162,6 +186,8 @@ const turns: readonly { readonly neighbor: 0 | 1; readonly says: 'reach' | 'unre
 export interface RehearsalOptions {
   /** The second neighbor has filters. */
   readonly filtered: boolean;
+  /** Routes go to the kernel, too. */
+  readonly kernel: boolean;
   /**
    * The neighbors tell different prefixes, so that no net ever has two paths: tables of that kind
    * have ways of their own.
@@ -175,10 +201,10 @@ export class Rehearsal {
   readonly #apart: boolean;
   #nowMs = 1;
 
-  constructor({ filtered, apart }: RehearsalOptions) {
-    this.#apart = apart;
+  constructor(options: RehearsalOptions) {
+    this.#apart = options.apart;
     const parsed = parseConfig('rehearsal', {
-      readFile: () => ({ text: configOf(filtered) }),
+      readFile: () => ({ text: configOf(options) }),
       glob: () => ({ paths: [] }),
     });
     this.#router = new Router({
@@ -205,6 +231,7 @@ export class Rehearsal {
       for (const bytes of [
         encodeOpen({ asn, holdTimeSec: 0, id, capabilities }),
         encodeKeepalive(),
+        ...families.map(encodeEndOfRib),
       ]) {
         this.#tell({ kind: 'tcpReceived', connection: -1 - i, bytes });
       }
@@ -238,10 +265,13 @@ export class Rehearsal {
   #updates(round: number, neighbor: 0 | 1, says: 'reach' | 'unreach', variant: number): Uint8Array {
     const family = round % 2 === 0 ? 'ipv4' : 'ipv6';
     const updates: Uint8Array[] = [];
-    for (let set = 0; set < setsPerRound; set++) {
+    const [firstSet, sets] =
+      round === largeRound
+        ? [rounds * setsPerRound, setsInLargeRound]
+        : [round * setsPerRound, setsPerRound];
+    for (let set = 0; set < sets; set++) {
       const size = setSizes[set % setSizes.length]!;
-      const first =
-        (round * setsPerRound + set) * 128 + (this.#apart ? neighbor * otherPrefixes : 0);
+      const first = (firstSet + set) * 128 + (this.#apart ? neighbor * otherPrefixes : 0);
       const prefixes = prefixesOf(family, first, size);
       updates.push(
         says === 'reach'

@@ -105,7 +105,6 @@ export async function startRouter(
     onBegin: () => giveMemoryBack('last-resort'),
     onDone: () => {
       collectSeldom();
-      giveMemoryBack();
       giveMemoryBackWhenQuiet();
     },
     policies: loaded.config.protocols.flatMap((protocol) =>
