@@ -120,7 +120,6 @@ describe('AttributeStore', () => {
         assert.equal(store.size, new Set(numbers).size);
         for (const n of numbers) store.release(n);
         assert.equal(store.size, 0);
-        assert.equal(store.storedBytes, 0);
       }),
       { numRuns: 200 },
     );
@@ -164,7 +163,7 @@ describe('AttributeStore', () => {
     assert.notEqual(store.intern(PLAIN), 0);
   });
 
-  test('counts references and reuses numbers', () => {
+  test('attributes that nobody holds have their number again when they come back', () => {
     const store = new AttributeStore();
     const n = store.intern(PLAIN);
     const birth = store.birthOf(n);
@@ -172,11 +171,29 @@ describe('AttributeStore', () => {
     store.release(n);
     assert.equal(store.isLive(n), true);
     store.release(n);
-    assert.equal(store.isLive(n), false);
-    const again = store.intern({ ...PLAIN, preference: 1 });
-    assert.equal(again, n);
-    assert.notEqual(store.birthOf(n), birth);
-    assert.equal(store.get(n).preference, 1);
+    assert.deepEqual([store.isLive(n), store.size], [false, 0]);
+    assert.equal(store.intern(PLAIN), n);
+    assert.deepEqual([store.isLive(n), store.size, store.birthOf(n)], [true, 1, birth]);
+    store.release(n);
+    store.retain(n, 2);
+    assert.deepEqual([store.refsOf(n), store.size], [2, 1]);
+  });
+
+  test('numbers and octets of the dead are used again when they are many', () => {
+    const store = new AttributeStore();
+    const kept = store.intern(PLAIN);
+    const births = new Set<number>();
+    let held = store.intern({ ...PLAIN, preference: 0 });
+    for (let preference = 1; preference < 20_000; preference++) {
+      store.release(held);
+      held = store.intern({ ...PLAIN, preference });
+      births.add(store.birthOf(held));
+    }
+    assert.equal(births.size, 19_999);
+    assert.equal(store.size, 2);
+    assert.ok(store.limit < 1000, `${store.limit} numbers`);
+    assert.ok(store.storedBytes < 100_000, `${store.storedBytes} octets`);
+    assert.deepEqual([store.get(kept), store.get(held).preference], [PLAIN, 19_999]);
   });
 
   test('stays right through growth and churn', () => {
@@ -208,8 +225,13 @@ describe('AttributeMemo', () => {
     memo.set(b, 0, 0);
     assert.deepEqual([memo.get(a, 0), memo.get(b, 0)], [b, 0]);
     store.release(b);
-    assert.equal(memo.get(a, 0), -1);
-    assert.equal(store.intern({ ...PLAIN, preference: 2 }), b);
+    assert.equal(memo.get(a, 0), b);
+    let next = 0;
+    for (let i = 0; next !== b; i++) {
+      assert.ok(i < 10_000, 'never used again');
+      next = store.intern({ ...PLAIN, preference: 2 + i });
+      if (next !== b) store.release(next);
+    }
     assert.deepEqual([memo.get(a, 0), memo.get(b, 0)], [-1, -1]);
     memo.set(a, 0, a);
     memo.clear();

@@ -1,7 +1,8 @@
 // RouteAttributes interned to dense numbers. What is kept is the canonical octets and the few numbers
 // the decision process needs; the object is decoded when somebody asks (export filter, console) and
 // a small cache keeps the recent ones. A full table has about 130,000 distinct sets: as objects they
-// would cost more memory than all its prefixes. Numbers start at 1; 0 means "no attributes".
+// would cost more memory than all its prefixes. Numbers start at 1; 0 means "no attributes". What
+// nobody holds stays findable until its room is needed: what went away mostly comes back.
 
 import { AttributeCodec, HAS, NOT_ENCODABLE, SOURCES, endOfHead } from './attribute-codec.ts';
 import { AttributeFacts } from './attribute-facts.ts';
@@ -13,6 +14,10 @@ import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
 import { growInt32, growUint32, nextCapacity } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
 
+/** So many sets without a holder are always kept. */
+const DEAD_ALLOWED = 256;
+/** Numbers looked at for one new number when too many are dead. */
+const SWEEP = 32;
 const BGP_SOURCE = SOURCES.indexOf('bgp');
 
 export interface AttributeStoreOptions {
@@ -36,6 +41,9 @@ export class AttributeStore {
   #births = new Uint32Array(64);
   #limit = 1;
   #size = 0;
+  #dead = 0;
+  /** Where the search for dead numbers goes on. */
+  #hand = 1;
   #nextBirth = 1;
   #free = 0;
   #slots = new Int32Array(128);
@@ -63,7 +71,7 @@ export class AttributeStore {
     this.#cachedObjects = Array.from({ length: cached }, () => undefined);
   }
 
-  /** Distinct sets in the store. */
+  /** Distinct sets that somebody holds. */
   get size(): number {
     return this.#size;
   }
@@ -196,15 +204,17 @@ export class AttributeStore {
   }
 
   retain(n: number, references = 1): void {
-    this.#refs[n]! += references;
+    const refs = this.#refs[n]!;
+    if (refs === 0 && references > 0) this.#revive();
+    this.#refs[n] = refs + references;
   }
 
-  /** Drops a reference; the last one frees the number. */
+  /** Drops a reference; the last one lets the set die. */
   release(n: number): void {
     const refs = this.#refs[n]!;
     if (refs <= 0) return;
     this.#refs[n] = refs - 1;
-    if (refs === 1) this.#remove(n);
+    if (refs === 1) this.#bury(n);
   }
 
   refsOf(n: number): number {
@@ -284,7 +294,7 @@ export class AttributeStore {
         this.#lengths[n] === length &&
         this.#arena.equals(this.#addresses[n]!, bytes, 0, length)
       ) {
-        this.#refs[n]!++;
+        this.retain(n);
         return n;
       }
     }
@@ -305,6 +315,7 @@ export class AttributeStore {
 
   /** A number with one reference; its facts and octets are still to be set. */
   #create(): number {
+    if (this.#dead > this.#size / 2 + DEAD_ALLOWED) this.#sweep();
     let n = this.#free;
     if (n !== 0) {
       this.#free = this.#addresses[n]!;
@@ -331,28 +342,51 @@ export class AttributeStore {
   }
 
   #place(n: number): void {
-    if (this.#size > this.#slots.length * 0.6) this.#rehash();
+    if (this.#size + this.#dead > this.#slots.length * 0.6) this.#rehash();
     else placeByHash(this.#slots, this.#hashes[n]!, n);
   }
 
   #rehash(): void {
     this.#slots = new Int32Array(this.#slots.length * 2);
     for (let n = 1; n < this.#limit; n++) {
-      if (this.#refs[n]! > 0 && this.#lengths[n] !== -1) {
+      if (this.#births[n] !== 0 && this.#lengths[n] !== -1) {
         placeByHash(this.#slots, this.#hashes[n]!, n);
       }
     }
   }
 
-  #remove(n: number): void {
+  #bury(n: number): void {
+    this.#size--;
     const pinned = this.#pinned.get(n);
-    if (pinned) {
-      this.#pinned.delete(n);
-      this.#pinnedByKey.delete(pinned.key);
-    } else {
+    if (!pinned) {
+      this.#dead++;
+      return;
+    }
+    this.#pinned.delete(n);
+    this.#pinnedByKey.delete(pinned.key);
+    this.#forget(n);
+  }
+
+  #revive(): void {
+    this.#size++;
+    this.#dead--;
+  }
+
+  /** Gives the numbers and the octets of some of the dead back. */
+  #sweep(): void {
+    for (let left = SWEEP; left > 0; left--) {
+      const n = this.#hand;
+      this.#hand = n + 1 < this.#limit ? n + 1 : 1;
+      if (this.#births[n] === 0 || this.#refs[n]! > 0) continue;
       this.#unlink(n);
       this.#arena.free(this.#addresses[n]!, this.#lengths[n]!);
+      this.#dead--;
+      this.#forget(n);
     }
+  }
+
+  /** The number is free. */
+  #forget(n: number): void {
     const slot = n & (this.#cachedNumbers.length - 1);
     if (this.#cachedNumbers[slot] === n) {
       this.#cachedNumbers[slot] = 0;
@@ -362,7 +396,6 @@ export class AttributeStore {
     this.#births[n] = 0;
     this.#addresses[n] = this.#free;
     this.#free = n;
-    this.#size--;
   }
 
   #unlink(n: number): void {

@@ -38,7 +38,7 @@ describe('PrefixStore', () => {
     }
   });
 
-  test('frees a number with its last reference and uses it again', () => {
+  test('a net that nobody holds is not found, and has its number again when it comes back', () => {
     const store = new PrefixStore('ipv4');
     const net = store.internText('10.0.0.0/8');
     store.retain(net);
@@ -46,13 +46,41 @@ describe('PrefixStore', () => {
     store.release(net);
     assert.equal(store.findText('10.0.0.0/8'), net);
     store.release(net);
+    assert.deepEqual([store.size, store.isLive(net), store.refsOf(net)], [0, false, 0]);
     assert.equal(store.findText('10.0.0.0/8'), NO_NET);
-    assert.equal(store.size, 0);
-    assert.equal(store.internText('10.1.0.0/16'), net);
+    assert.equal(store.internText('10.0.0.0/8'), net);
+    assert.equal(store.findText('10.0.0.0/8'), net);
     store.retain(net);
+    assert.deepEqual([store.size, store.isLive(net), store.refsOf(net)], [1, true, 1]);
     store.release(net);
-    assert.equal(store.size, 0);
+    store.retain(net);
+    assert.deepEqual([store.size, store.isLive(net), store.refsOf(net)], [1, true, 1]);
   });
+
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    test(`numbers of the dead are used again when they are many: ${family}`, () => {
+      const store = new PrefixStore(family);
+      const intern = (key: number): number =>
+        family === 'ipv4' ? store.intern4(key, 32) : store.intern6(1, key, 0, 0, 128);
+      const find = (key: number): number =>
+        family === 'ipv4' ? store.find4(key, 32) : store.find6(1, key, 0, 0, 128);
+      const held = new Map<number, number>();
+      for (let key = 0; key < 100_000; key++) {
+        const net = intern(key);
+        store.retain(net);
+        held.set(key, net);
+        // Every hundredth stays; the others go after a while.
+        const leaving = key - 2000;
+        if (leaving < 0 || leaving % 100 === 0) continue;
+        store.release(held.get(leaving)!);
+        held.delete(leaving);
+      }
+      assert.equal(store.size, held.size);
+      for (const [key, net] of held) assert.equal(find(key), net);
+      assert.equal(find(1), NO_NET);
+      assert.ok(store.limit < 3 * held.size + 4096, `${store.limit} numbers for ${held.size} nets`);
+    });
+  }
 
   for (const family of ['ipv4', 'ipv6'] as const) {
     test(`equals a map under inserts and removals, across growth: ${family}`, () => {

@@ -1,8 +1,10 @@
 // Prefixes interned to dense net numbers: open addressing over typed arrays, one word and a length
 // per IPv4 prefix, four words and a length per IPv6 prefix, no object per prefix. Net numbers are
-// reference counted (tables, update groups and change logs each hold their own) and reused when
-// nobody holds them. Sorted and longest-match views are computed when asked for. Growth of the hash
-// is spread over later insertions, because a rehash of a million prefixes at once is a 30 ms pause.
+// reference counted (tables, update groups and change logs each hold their own). A net that nobody
+// holds keeps its number and its place in the hash, because what went away mostly comes back; when
+// many are dead, the hash is moved and their numbers are reused. Sorted and longest-match views are
+// computed when asked for. A move is spread over later insertions, because a rehash of a million
+// prefixes at once is a 30 ms pause.
 
 import { formatWords, parsePrefix } from '@rookery/net';
 import type { Family, ParsedPrefix, Prefix, Words } from '@rookery/net';
@@ -29,7 +31,11 @@ export interface PrefixStoreOptions {
 
 const FREE_LENGTH = 255;
 /** A count that reaches this stays there: the number is never reused, which is only a small leak. */
-const STICKY_REFS = 65_535;
+const STICKY_REFS = 65_534;
+/** Instead of a count: held by nobody, but still in the hash. */
+const DEAD_REFS = 65_535;
+/** So many dead nets are never worth a move of the hash. */
+const DEAD_ALLOWED = 1024;
 const MIGRATE_PER_INSERT = 16;
 const TWO_32 = 2 ** 32;
 const MAX_LOAD = 0.75;
@@ -38,7 +44,7 @@ const GROWTH = 3;
 const NET_BITS = 26;
 const NET_MASK = 2 ** NET_BITS - 1;
 const TAG_MASK = 63;
-/** A slot whose net has gone (or moved to the larger hash): probes go on behind it. */
+/** A slot of the old hash whose net is no longer to be found there: probes go on behind it. */
 const TOMBSTONE = -1;
 
 export class PrefixStore {
@@ -52,6 +58,7 @@ export class PrefixStore {
   #refs: Uint16Array;
   #limit = 0;
   #size = 0;
+  #dead = 0;
   /** Head of the list of free numbers, linked through the first word; -1 when empty. */
   #free = -1;
   /**
@@ -61,9 +68,9 @@ export class PrefixStore {
   #slots: Int32Array;
   /** Slots per 2^32: maps a hash to its home, in order, for any number of slots. */
   #ratio: number;
-  /** Slots that are not 0, tombstones included. */
+  /** Slots that are not 0. */
   #occupied = 0;
-  /** The smaller hash that is being emptied into `#slots`, and how far. */
+  /** The hash that is being emptied into `#slots`, and how far. */
   #oldSlots: Int32Array | undefined = undefined;
   #oldRatio = 0;
   #migrated = 0;
@@ -91,7 +98,7 @@ export class PrefixStore {
     return this.#limit;
   }
 
-  /** Prefixes in the store. */
+  /** Prefixes that somebody holds. */
   get size(): number {
     return this.#size;
   }
@@ -112,16 +119,16 @@ export class PrefixStore {
     for (;;) {
       const entry = slots[i]!;
       if (entry === 0) break;
-      if (entry >>> NET_BITS === tag && entry !== TOMBSTONE) {
+      if (entry >>> NET_BITS === tag) {
         const net = (entry & NET_MASK) - 1;
-        if (this.#words[net] === key && this.#lengths[net] === length) return net;
+        if (this.#words[net] === key && this.#lengths[net] === length) return this.#claim(net);
       }
       i++;
       if (i === end) i = 0;
     }
     if (this.#oldSlots !== undefined) {
       const old = this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
-      if (old >= 0) return old;
+      if (old >= 0) return this.#claim(old);
     }
     const net = this.#create(length);
     this.#words[net] = key;
@@ -166,7 +173,7 @@ export class PrefixStore {
       return;
     }
     for (let i = from, at = from * 4; i < to; i++, at += 4) {
-      nets[i] = this.#find6(
+      const found = this.#find6(
         hashes[i]!,
         words[at]!,
         words[at + 1]!,
@@ -174,6 +181,7 @@ export class PrefixStore {
         words[at + 3]!,
         lengths[i]!,
       );
+      nets[i] = this.#unlessDead(found);
     }
   }
 
@@ -201,26 +209,13 @@ export class PrefixStore {
           : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
       hashes[i] = hash;
       const entry = slots[((hash >>> 0) * ratio) | 0]!;
-      touched[i] = entry === 0 || entry === TOMBSTONE ? 0 : ((entry & NET_MASK) - 1) * width;
+      touched[i] = entry === 0 ? 0 : ((entry & NET_MASK) - 1) * width;
     }
     const columns = this.#words;
     let sum = 0;
     for (let i = 0; i < count; i++) sum ^= columns[touched[i]!]!;
     // Stored, so that the compiler cannot leave the reads out.
     if (count > 0) touched[0] = sum;
-  }
-
-  /** Does for the removal of nets that have one reference left what `warm` does for look-ups. */
-  #warmRemoval(nets: Int32Array, count: number): void {
-    const slots = this.#slots;
-    const ratio = this.#ratio;
-    const refs = this.#refs;
-    let sum = 0;
-    for (let i = 0; i < count; i++) {
-      const net = nets[i]!;
-      if (net >= 0 && refs[net] === 1) sum ^= slots[((this.#hashOf(net) >>> 0) * ratio) | 0]!;
-    }
-    this.#touched[0] = sum;
   }
 
   /** The number of an IPv6 prefix; see `intern4`. */
@@ -230,7 +225,7 @@ export class PrefixStore {
 
   #intern6(a: number, b: number, c: number, d: number, length: number, hash: number): number {
     const found = this.#find6(hash, a, b, c, d, length);
-    if (found >= 0) return found;
+    if (found >= 0) return this.#claim(found);
     const net = this.#create(length);
     const at = net * 4;
     this.#words[at] = a;
@@ -261,15 +256,18 @@ export class PrefixStore {
   }
 
   #find4(key: number, length: number, hash: number): number {
-    const found = this.#probe4(this.#slots, this.#ratio, key, length, hash);
-    if (found >= 0 || this.#oldSlots === undefined) return found;
-    return this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
+    let found = this.#probe4(this.#slots, this.#ratio, key, length, hash);
+    if (found < 0 && this.#oldSlots !== undefined) {
+      found = this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
+    }
+    return this.#unlessDead(found);
   }
 
   /** The number of an IPv6 prefix or `NO_NET`. */
   find6(a: number, b: number, c: number, d: number, length: number): number {
     const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
-    return this.#find6(hash, a, b, c, d, length);
+    const found = this.#find6(hash, a, b, c, d, length);
+    return this.#unlessDead(found);
   }
 
   /** The number of a prefix given as words of this family, or `NO_NET`. */
@@ -291,7 +289,8 @@ export class PrefixStore {
   /** Adds a reference. */
   retain(net: number): void {
     const refs = this.#refs[net]!;
-    if (refs !== STICKY_REFS) this.#refs[net] = refs + 1;
+    if (refs < STICKY_REFS) this.#refs[net] = refs + 1;
+    else if (refs === DEAD_REFS) this.#revive(net, 1);
   }
 
   /** Adds a reference to each of nets[from, to) that is not `NO_NET`. */
@@ -301,39 +300,31 @@ export class PrefixStore {
       const net = nets[i]!;
       if (net < 0) continue;
       const before = refs[net]!;
-      if (before !== STICKY_REFS) refs[net] = before + 1;
+      if (before < STICKY_REFS) refs[net] = before + 1;
+      else if (before === DEAD_REFS) this.#revive(net, 1);
     }
   }
 
-  /** Drops a reference to each of nets[0, count); see `release`. */
+  /** Drops a reference to each of nets[0, count) that is not `NO_NET`; see `release`. */
   releaseAll(nets: Int32Array, count: number): void {
-    this.#warmRemoval(nets, count);
-    const refs = this.#refs;
-    for (let i = 0; i < count; i++) {
-      const net = nets[i]!;
-      if (net < 0) continue;
-      const before = refs[net]!;
-      if (before === STICKY_REFS || before === 0) continue;
-      refs[net] = before - 1;
-      if (before === 1) this.#remove(net);
-    }
+    for (let i = 0; i < count; i++) if (nets[i]! >= 0) this.release(nets[i]!);
   }
 
-  /** Drops a reference; the last one frees the number. */
+  /** Drops a reference; the last one lets the net die. */
   release(net: number): void {
     const refs = this.#refs[net]!;
-    if (refs === STICKY_REFS || refs === 0) return;
-    this.#refs[net] = refs - 1;
-    if (refs === 1) this.#remove(net);
+    if (refs === 1) this.#bury(net);
+    else if (refs > 0 && refs < STICKY_REFS) this.#refs[net] = refs - 1;
   }
 
   /** References held, for tests and consoles. */
   refsOf(net: number): number {
-    return this.#refs[net]!;
+    return this.isLive(net) ? this.#refs[net]! : 0;
   }
 
   isLive(net: number): boolean {
-    return net >= 0 && net < this.#limit && this.#lengths[net] !== FREE_LENGTH;
+    if (net < 0 || net >= this.#limit) return false;
+    return this.#lengths[net] !== FREE_LENGTH && this.#refs[net] !== DEAD_REFS;
   }
 
   lengthOf(net: number): number {
@@ -432,12 +423,15 @@ export class PrefixStore {
     const nets = new Int32Array(this.#size);
     let count = 0;
     for (let net = 0; net < this.#limit; net++) {
-      if (this.#lengths[net] !== FREE_LENGTH && accept(net)) nets[count++] = net;
+      if (this.isLive(net) && accept(net)) nets[count++] = net;
     }
     return nets.subarray(0, count);
   }
 
   #create(length: number): number {
+    if (this.#free < 0 && this.#oldSlots === undefined) {
+      if (this.#dead > this.#size / 2 + DEAD_ALLOWED) this.#startMigration();
+    }
     let net = this.#free;
     if (net >= 0) {
       this.#free = this.#words[net * this.width]!;
@@ -450,6 +444,30 @@ export class PrefixStore {
     this.#perLength[length]!++;
     this.#size++;
     return net;
+  }
+
+  /** A net that was found, for who is about to hold it. */
+  #claim(net: number): number {
+    if (this.#refs[net] === DEAD_REFS) this.#revive(net, 0);
+    return net;
+  }
+
+  #unlessDead(found: number): number {
+    return found >= 0 && this.#refs[found] === DEAD_REFS ? NO_NET : found;
+  }
+
+  #bury(net: number): void {
+    this.#refs[net] = DEAD_REFS;
+    this.#perLength[this.#lengths[net]!]!--;
+    this.#size--;
+    this.#dead++;
+  }
+
+  #revive(net: number, refs: number): void {
+    this.#refs[net] = refs;
+    this.#perLength[this.#lengths[net]!]!++;
+    this.#size++;
+    this.#dead--;
   }
 
   #growColumns(needed: number): void {
@@ -470,8 +488,8 @@ export class PrefixStore {
     this.#oldSlots = this.#slots;
     this.#oldRatio = this.#ratio;
     this.#migrated = 0;
-    // Full of tombstones rather than of prefixes: a fresh hash of the same size will do.
-    const growth = this.#size * 2 > this.#occupied ? GROWTH : 1;
+    // Full of dead nets rather than of others: a fresh hash of the same size will do.
+    const growth = this.#size * 2 > this.#slots.length * MAX_LOAD ? GROWTH : 1;
     const slots = this.#oldSlots.length * growth;
     this.#slots = new Int32Array(slots);
     this.#ratio = slots / TWO_32;
@@ -483,49 +501,26 @@ export class PrefixStore {
     const old = this.#oldSlots!;
     const end = Math.min(old.length, this.#migrated + MIGRATE_PER_INSERT);
     for (let i = this.#migrated; i < end; i++) {
-      const entry = old[i]!;
-      if (entry === 0 || entry === TOMBSTONE) continue;
-      const net = (entry & NET_MASK) - 1;
+      if (old[i] === 0) continue;
+      const net = (old[i]! & NET_MASK) - 1;
+      old[i] = TOMBSTONE;
+      if (this.#refs[net] === DEAD_REFS) {
+        this.#forget(net);
+        continue;
+      }
       place(this.#slots, this.#ratio, net, this.#hashOf(net));
       this.#occupied++;
-      // Probes of the old hash go on behind it, but must not find it twice.
-      old[i] = TOMBSTONE;
     }
     this.#migrated = end;
     if (end === old.length) this.#oldSlots = undefined;
   }
 
-  #remove(net: number): void {
-    const hash = this.#hashOf(net);
-    const entry = entryOf(net, hash);
-    const at = slotOf(this.#slots, this.#ratio, entry, hash);
-    if (at >= 0) {
-      this.#vacate(at);
-    } else if (this.#oldSlots !== undefined) {
-      const old = slotOf(this.#oldSlots, this.#oldRatio, entry, hash);
-      if (old >= 0) this.#oldSlots[old] = TOMBSTONE;
-    }
-    this.#perLength[this.#lengths[net]!]!--;
+  /** A dead net, out of the hash, gives up its number. */
+  #forget(net: number): void {
     this.#lengths[net] = FREE_LENGTH;
     this.#words[net * this.width] = this.#free;
     this.#free = net;
-    this.#size--;
-  }
-
-  /** A slot becomes empty where no probe has to go on behind it, else a tombstone. */
-  #vacate(at: number): void {
-    const slots = this.#slots;
-    const end = slots.length;
-    if (slots[at + 1 === end ? 0 : at + 1] !== 0) {
-      slots[at] = TOMBSTONE;
-      return;
-    }
-    let i = at;
-    do {
-      slots[i] = 0;
-      this.#occupied--;
-      i = i === 0 ? end - 1 : i - 1;
-    } while (slots[i] === TOMBSTONE);
+    this.#dead--;
   }
 
   #hashOf(net: number): number {
@@ -586,24 +581,11 @@ export class PrefixStore {
   }
 }
 
-function entryOf(net: number, hash: number): number {
-  return ((hash & TAG_MASK) << NET_BITS) | (net + 1);
-}
-
-/** Index of an entry, -1 when it is not there. */
-function slotOf(slots: Int32Array, ratio: number, entry: number, hash: number): number {
-  const end = slots.length;
-  for (let i = ((hash >>> 0) * ratio) | 0; ; i = i + 1 === end ? 0 : i + 1) {
-    if (slots[i] === entry) return i;
-    if (slots[i] === 0) return -1;
-  }
-}
-
 function place(slots: Int32Array, ratio: number, net: number, hash: number): void {
   const end = slots.length;
   let i = ((hash >>> 0) * ratio) | 0;
   while (slots[i] !== 0) i = i + 1 === end ? 0 : i + 1;
-  slots[i] = entryOf(net, hash);
+  slots[i] = ((hash & TAG_MASK) << NET_BITS) | (net + 1);
 }
 
 /** A mask of the leading `bits` of a word; 0 for none, all ones for 32 and more. */
