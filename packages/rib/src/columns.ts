@@ -26,13 +26,13 @@ export function growUint8(array: Uint8Array, length: number): Uint8Array<ArrayBu
   return new Uint8Array(transfer(array.buffer, length));
 }
 
-/**
- * The next capacity that holds `needed` elements. Always doubling: memory that was never touched
- * costs nothing, copying does.
- */
+/** From here on memory comes in mappings of its own: what of it was never touched costs nothing. */
+const MANY = 65_536;
+
+/** The next capacity that holds `needed` elements; in large steps, because copying costs. */
 export function nextCapacity(current: number, needed: number): number {
   let capacity = Math.max(current, 64);
-  while (capacity < needed) capacity *= 2;
+  while (capacity < needed) capacity *= capacity < MANY ? 2 : 4;
   return capacity;
 }
 

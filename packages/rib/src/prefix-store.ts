@@ -40,7 +40,7 @@ const MIGRATE_PER_INSERT = 16;
 const TWO_32 = 2 ** 32;
 const MAX_LOAD = 0.75;
 /** Moving an entry costs a cache miss, an empty slot four octets. */
-const GROWTH = 3;
+const GROWTH = 4;
 const NET_BITS = 26;
 const NET_MASK = 2 ** NET_BITS - 1;
 const TAG_MASK = 63;
@@ -329,6 +329,14 @@ export class PrefixStore {
 
   lengthOf(net: number): number {
     return this.#lengths[net]!;
+  }
+
+  /**
+   * Prefix lengths by net, and words by net (IPv6: four each), to read many; valid until a prefix is
+   * added.
+   */
+  get columns(): { readonly words: Int32Array; readonly lengths: Uint8Array } {
+    return { words: this.#words, lengths: this.#lengths };
   }
 
   /** Word `index` (0, or 0-3 for IPv6) as a signed 32-bit number. */

@@ -140,7 +140,7 @@ export class UpdatePacker {
 
   #open(): number {
     const start = this.at;
-    if (start + this.#maxBytes > this.bytes.length) {
+    if (start + this.#maxBytes + 3 > this.bytes.length) {
       const bytes = new Uint8Array(this.bytes.length * 2);
       bytes.set(this.bytes);
       this.bytes = bytes;
@@ -174,14 +174,16 @@ export class UpdatePacker {
   #putNlri(slots: Int32Array, from: number, to: number, start: number, limit: number): number {
     const { bytes } = this;
     const view = this.#view;
-    const { prefixes, addPath } = view;
+    const { addPath } = view;
+    const { words, lengths } = view.prefixes.columns;
     const fixed = addPath ? 5 : 1;
+    const width = this.#afi === 1 ? 1 : 4;
     let at = start;
     let i = from;
     for (; i < to; i++) {
       const slot = slots[i]!;
-      const net = view.netOf(slot);
-      const length = prefixes.lengthOf(net);
+      const net = addPath ? view.netOf(slot) : slot;
+      const length = lengths[net]!;
       const octets = (length + 7) >>> 3;
       if (at + fixed + octets > limit) break;
       if (addPath) {
@@ -193,9 +195,15 @@ export class UpdatePacker {
         at += 4;
       }
       bytes[at++] = length;
-      for (let octet = 0; octet < octets; octet++) {
-        bytes[at++] = prefixes.wordOf(net, octet >> 2) >>> (24 - (octet & 3) * 8);
+      // Whole words: what is behind the prefix is written over, there is always room for it.
+      for (let done = 0; done < octets; done += 4) {
+        const word = words[net * width + (done >> 2)]!;
+        bytes[at + done] = word >>> 24;
+        bytes[at + done + 1] = word >>> 16;
+        bytes[at + done + 2] = word >>> 8;
+        bytes[at + done + 3] = word;
       }
+      at += octets;
     }
     this.at = at;
     return i;

@@ -253,6 +253,7 @@ export class Exporter implements Task {
     rib.paths.readBest(batch, count, best, from);
     // Routes with equal attributes come in runs: an outcome that is a route serves all of its run.
     const serves = merge === undefined && !this.traced;
+    const classes = this.#runner.classesOf(batch, 0, count);
     for (let i = 0; i < count;) {
       const net = batch[i]!;
       const before = best[i]!;
@@ -264,9 +265,11 @@ export class Exporter implements Task {
         continue;
       }
       const source = from[i]!;
-      const outcome = this.#judge(net, rib.bestPath(net), before, source);
+      const netClass = classes === undefined ? 0 : classes[i]!;
+      const outcome = this.#judge(net, rib.bestPath(net), before, source, netClass);
       const owned = this.#owned;
-      const end = outcome !== 0 && serves ? this.#endOfRun(i, count) : i + 1;
+      const end =
+        outcome !== 0 && serves && netClass >= 0 ? this.#endOfRun(i, count, classes) : i + 1;
       this.counters.updatesReceived += end - i;
       this.receivedFrom[source] = (this.receivedFrom[source] ?? 0) + end - i;
       this.#deliverAll(i, end, outcome, outcome === 0 ? 0 : source);
@@ -276,30 +279,32 @@ export class Exporter implements Task {
   }
 
   /** Behind the nets from `start` on that the policy, and whoever told them, cannot tell apart. */
-  #endOfRun(start: number, count: number): number {
-    const batch = this.#batch;
+  #endOfRun(start: number, count: number, classes: Int32Array | undefined): number {
     const best = this.#best;
     const from = this.#from;
-    const netClass = this.#runner.classOf(batch[start]!);
     let end = start + 1;
-    if (netClass < 0) return end;
     while (end < count && best[end] === best[start] && from[end] === from[start]) {
-      if (this.#runner.classOf(batch[end]!) !== netClass) break;
+      if (classes !== undefined && classes[end] !== classes[start]) break;
       end++;
     }
     return end;
   }
 
   /** What the sink is to have instead of a best path, 0 for nothing; with a reference if `#owned`. */
-  #judge(net: number, path: number, before: number, source: number): number {
+  #judge(
+    net: number,
+    path: number,
+    before: number,
+    source: number,
+    netClass: number = this.#runner.classOf(net),
+  ): number {
     this.#owned = false;
-    const netClass = this.#runner.classOf(net);
     const memo = netClass < 0 ? undefined : this.#memoFor(source);
     const known = memo ? memo.get(before, netClass) : -1;
     if (known > 0) return known;
     const { merge, refuses, transform } = this.#options;
     if (refuses?.(before, source)) return this.#refuse('rejected by protocol', net, before, source);
-    let outcome = this.#runner.run(net, before, this.#protocolOf(source));
+    let outcome = this.#runner.run(net, before, this.#protocolOf(source), netClass);
     this.#owned = this.#runner.owned;
     if (outcome === 0) return this.#refuse('filtered out', net, before, source);
     const merged = merge === undefined ? 0 : this.#merge(net, path, outcome, merge);
