@@ -52,7 +52,7 @@ const engines: readonly Omit<RehearsalOptions, 'filtered'>[] = [
  * branches have been seen, so that what is called once per message is compiled, too.
  */
 const calls = 3000;
-const callsInTheEnd = 3000;
+const callsInTheEnd = 1200;
 const rounds = 14;
 const roundsKept = 4;
 const setsPerRound = 160;

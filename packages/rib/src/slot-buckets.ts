@@ -19,6 +19,8 @@ export class SlotBuckets {
   /** Bucket + 1 per hash slot. */
   #table = new Int32Array(128);
   #last = -1;
+  /** The slots are in order as they were added: each was for the newest bucket. */
+  #inOrder = true;
 
   /** Buckets in use. */
   get count(): number {
@@ -41,24 +43,40 @@ export class SlotBuckets {
 
   /** A slot for which room was made. */
   add(slot: number, attributes: number, audience: number): void {
-    let bucket = this.#last;
-    if (
-      bucket < 0 ||
-      this.attributes[bucket] !== attributes ||
-      this.audience[bucket] !== audience
-    ) {
-      bucket = this.#obtain(attributes, audience);
-      this.#last = bucket;
-    }
+    const bucket = this.#bucketFor(attributes, audience);
     this.#slots[this.#length] = slot;
     this.#bucketOf[this.#length] = bucket;
     this.#length++;
     this.#sizes[bucket]!++;
   }
 
+  /** `add` for slots[from, to). */
+  addAll(slots: Int32Array, from: number, to: number, attributes: number, audience: number): void {
+    const bucket = this.#bucketFor(attributes, audience);
+    const own = this.#slots;
+    const bucketOf = this.#bucketOf;
+    let at = this.#length;
+    for (let i = from; i < to; i++, at++) {
+      own[at] = slots[i]!;
+      bucketOf[at] = bucket;
+    }
+    this.#length = at;
+    this.#sizes[bucket]! += to - from;
+  }
+
+  #bucketFor(attributes: number, audience: number): number {
+    const last = this.#last;
+    if (last >= 0 && this.attributes[last] === attributes && this.audience[last] === audience) {
+      return last;
+    }
+    const bucket = this.#obtain(attributes, audience);
+    if (bucket !== this.#count - 1) this.#inOrder = false;
+    this.#last = bucket;
+    return bucket;
+  }
+
   /** Fills `ordered` and `starts`; bucket b is ordered[starts[b], starts[b + 1]). */
   arrange(): void {
-    if (this.ordered.length < this.#length) this.ordered = new Int32Array(this.#slots.length);
     const next = this.#sizes;
     let start = 0;
     for (let bucket = 0; bucket < this.#count; bucket++) {
@@ -67,6 +85,13 @@ export class SlotBuckets {
       next[bucket] = this.starts[bucket]!;
     }
     this.starts[this.#count] = start;
+    if (this.#inOrder) {
+      this.ordered = this.#slots;
+      return;
+    }
+    if (this.ordered === this.#slots || this.ordered.length < this.#length) {
+      this.ordered = new Int32Array(this.#slots.length);
+    }
     for (let i = 0; i < this.#length; i++) {
       this.ordered[next[this.#bucketOf[i]!]!++] = this.#slots[i]!;
     }
@@ -78,6 +103,7 @@ export class SlotBuckets {
     this.#count = 0;
     this.#length = 0;
     this.#last = -1;
+    this.#inOrder = true;
     // A rare huge flush does not keep its memory.
     if (this.#slots.length > 65_536) {
       this.#slots = new Int32Array(64);

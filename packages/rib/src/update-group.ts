@@ -81,6 +81,13 @@ export class UpdateGroup {
   #stagedSources = new Uint16Array(64);
   #staged = 0;
   #stagedBits = new Uint32Array(64);
+  /**
+   * Runs of staged slots that are alike, four numbers each: first, end, attributes and source. Their
+   * slots announced nothing before; with attributes of 0 something that came from the source.
+   */
+  readonly #alike: number[] = [];
+  /** A slot was staged twice: what its run says is no longer so. */
+  #restaged = false;
   #runs: number[] = [];
   #refused = 0;
   /** Slots of a batch that change. */
@@ -168,7 +175,7 @@ export class UpdateGroup {
       if (view.attributes[slot] === attributes && view.source[slot] === source) continue;
       changed[count++] = slot;
     }
-    this.#noteAll(count);
+    this.#noteAll(count, attributes, source);
     const starts = view.setAll(changed, count, attributes, source);
     if (this.#staged >= STAGED_LIMIT) this.flush();
     return starts;
@@ -192,7 +199,7 @@ export class UpdateGroup {
       if (!together) this.stage(nets[i]!, 0, 0, 0);
     }
     if (!together) return count;
-    this.#noteAll(count);
+    this.#noteAll(count, 0, 0);
     view.clearAll(changed, count);
     if (this.#staged >= STAGED_LIMIT) this.flush();
     return count;
@@ -213,7 +220,7 @@ export class UpdateGroup {
     if (this.#staged === 0) return;
     const buckets = this.#buckets;
     buckets.reserve(this.#staged * 2);
-    for (let i = 0; i < this.#staged; i++) this.#bucket(i);
+    this.#bucketAll();
     buckets.arrange();
     const readers = this.#streaming;
     // Withdrawals first, so that a peer has room for what comes.
@@ -360,6 +367,7 @@ export class UpdateGroup {
     const word = slot >>> 5;
     const bit = 1 << (slot & 31);
     if ((this.#stagedBits[word]! & bit) !== 0) {
+      this.#restaged = true;
       if (old !== 0) this.#attributes.release(old);
       return;
     }
@@ -373,8 +381,11 @@ export class UpdateGroup {
     this.#view.retain(slot);
   }
 
-  /** `#note` for the first slots of `#changed`, which are nets. */
-  #noteAll(count: number): void {
+  /**
+   * `#note` for the first slots of `#changed`, which are nets and will all announce the same; when
+   * that is nothing, they all announce something now.
+   */
+  #noteAll(count: number, becoming: number, becomingSource: number): void {
     this.#roomToStage(this.#view.attributes.length - 1, count);
     const { attributes, source, prefixes } = this.#view;
     const changed = this.#changed;
@@ -384,12 +395,15 @@ export class UpdateGroup {
     const sources = this.#stagedSources;
     const first = this.#staged;
     let staged = first;
+    let replaced = 0;
+    let sameSource = true;
     for (let i = 0; i < count; i++) {
       const slot = changed[i]!;
       const word = slot >>> 5;
       const bit = 1 << (slot & 31);
       const old = attributes[slot]!;
       if ((bits[word]! & bit) !== 0) {
+        this.#restaged = true;
         if (old !== 0) this.#attributes.release(old);
         continue;
       }
@@ -397,10 +411,18 @@ export class UpdateGroup {
       slots[staged] = slot;
       olds[staged] = old;
       sources[staged] = source[slot]!;
+      if (old !== 0) replaced++;
+      if (sources[staged] !== sources[first]) sameSource = false;
       staged++;
     }
     this.#staged = staged;
     prefixes.retainAll(slots, first, staged);
+    if (staged === first) return;
+    if (becoming !== 0 && replaced === 0) {
+      this.#alike.push(first, staged, becoming, becomingSource);
+    } else if (becoming === 0 && sameSource) {
+      this.#alike.push(first, staged, 0, sources[first]!);
+    }
   }
 
   /** Room for `count` more staged slots, none above `slot`. */
@@ -431,6 +453,27 @@ export class UpdateGroup {
       if (old !== 0) this.#attributes.release(old);
     }
     this.#staged = 0;
+    this.#alike.length = 0;
+    this.#restaged = false;
+  }
+
+  #bucketAll(): void {
+    const alike = this.#alike;
+    let next = 0;
+    if (!this.#restaged) {
+      for (let run = 0; run < alike.length; run += 4) {
+        while (next < alike[run]!) this.#bucket(next++);
+        next = alike[run + 1]!;
+        const audience = this.#hiddenFrom(alike[run + 3]!);
+        this.#buckets.addAll(this.#stagedSlots, alike[run]!, next, alike[run + 2]!, audience);
+      }
+    }
+    while (next < this.#staged) this.#bucket(next++);
+  }
+
+  /** The source, if it is a member's, who is not told of its own routes; else 0. */
+  #hiddenFrom(source: number): number {
+    return this.#memberSources[source] === 1 ? source : 0;
   }
 
   /** Each bucketed slot holds a reference, which passes to the chunk that it ends up in. */
@@ -444,12 +487,12 @@ export class UpdateGroup {
       this.#view.release(slot);
       return;
     }
-    const hiddenBefore = old !== 0 && this.#memberSources[oldSource] === 1 ? oldSource : 0;
+    const hiddenBefore = old === 0 ? 0 : this.#hiddenFrom(oldSource);
     if (attributes === 0) {
       this.#buckets.add(slot, 0, hiddenBefore);
       return;
     }
-    const hidden = this.#memberSources[source] === 1 ? source : 0;
+    const hidden = this.#hiddenFrom(source);
     // The route is now the member's own: what it had from another source goes away.
     if (hidden !== 0 && old !== 0 && oldSource !== source) {
       this.#buckets.add(slot, 0, -hidden);
