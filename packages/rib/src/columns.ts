@@ -1,6 +1,6 @@
 // Growth of typed-array columns. `ArrayBuffer.prototype.transfer` detaches the old buffer, so its
-// memory goes back at once instead of waiting for a garbage collection: a table that doubles its
-// columns on the way to a million routes leaves no dead copies behind. New elements are zero.
+// memory goes back at once instead of waiting for a garbage collection: a table that grows on the
+// way to a million routes leaves no dead copies behind. New elements are zero.
 
 interface Transferable {
   transfer(byteLength: number): ArrayBuffer;
@@ -27,7 +27,8 @@ export function growUint8(array: Uint8Array, length: number): Uint8Array<ArrayBu
 }
 
 /** From here on memory comes in mappings of its own: what of it was never touched costs nothing. */
-const MANY = 65_536;
+const LARGE_BYTES = 256 * 1024;
+const MANY = LARGE_BYTES / 4;
 
 /** The next capacity that holds `needed` elements; in large steps, because copying costs. */
 export function nextCapacity(current: number, needed: number): number {
@@ -36,6 +37,12 @@ export function nextCapacity(current: number, needed: number): number {
   return capacity;
 }
 
-function transfer(buffer: ArrayBufferLike, byteLength: number): ArrayBuffer {
-  return (buffer as unknown as Transferable).transfer(byteLength);
+function transfer(from: ArrayBufferLike, byteLength: number): ArrayBuffer {
+  const buffer = from as unknown as Transferable;
+  if (byteLength < LARGE_BYTES) return buffer.transfer(byteLength);
+  // `transfer` writes zeros into what is new, and so touches all of it.
+  const grown = new ArrayBuffer(byteLength);
+  new Uint8Array(grown).set(new Uint8Array(from));
+  buffer.transfer(0);
+  return grown;
 }
