@@ -9,6 +9,7 @@ import { AttributeFacts } from './attribute-facts.ts';
 import { encodeBlock, encodeBlockNextHop, isPlainBlock, rewriteBlock } from './block-export.ts';
 import type { ExportRewrite } from './block-export.ts';
 import type { AttributeOctets } from './attribute-words.ts';
+import { HEAD_ROOM } from './block-transcode.ts';
 import type { BlockTranscoder } from './block-transcode.ts';
 import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
 import { growInt32, growUint32, nextCapacity } from './columns.ts';
@@ -90,34 +91,34 @@ export class AttributeStore {
   intern(attributes: RouteAttributes): number {
     const length = this.#codec.encodeRoute(attributes);
     if (length === NOT_ENCODABLE || length > MAX_BLOCK_BYTES) return this.#internPinned(attributes);
-    const known = this.#find(this.#codec.bytes, length);
+    const known = this.#find(this.#codec.bytes, 0, length);
     if (known !== 0) return known;
     const n = this.#create();
     this.facts.set(n, attributes);
-    this.#keep(n, this.#codec.bytes, length);
+    this.#keep(n, this.#codec.bytes, 0, length);
     this.#cache(n, attributes);
     return n;
   }
 
   /**
    * The number of `shell` (everything but `bgp`) with the BGP attributes of a transcoded block, as
-   * if it had been decoded; with one reference. 0 when the shell is one that has no octets.
+   * if it had been decoded; with one reference. 0 when the shell has no octets, or too many.
    */
   internTranscoded(shell: number, block: BlockTranscoder): number {
     if (this.#lengths[shell]! < 0) return 0;
     const page = this.#arena.pageOf(this.#addresses[shell]!);
     const from = this.#arena.offsetOf(this.#addresses[shell]!);
     const head = endOfHead(page, from) - from;
-    const length = head + block.length;
-    const scratch = this.#room(length);
-    for (let i = 0; i < head; i++) scratch[i] = page[from + i]!;
-    scratch[2] = scratch[2]! | HAS.bgp;
-    for (let i = 0; i < block.length; i++) scratch[head + i] = block.bytes[i]!;
-    const known = this.#find(scratch, length);
+    if (head > HEAD_ROOM) return 0;
+    const { bytes, end } = block;
+    const start = HEAD_ROOM - head;
+    for (let i = 0; i < head; i++) bytes[start + i] = page[from + i]!;
+    bytes[start + 2] = bytes[start + 2]! | HAS.bgp;
+    const known = this.#find(bytes, start, end);
     if (known !== 0) return known;
     const n = this.#create();
     this.facts.setTranscoded(n, shell, block);
-    this.#keep(n, scratch, length);
+    this.#keep(n, bytes, start, end);
     return n;
   }
 
@@ -130,11 +131,11 @@ export class AttributeStore {
     const scratch = this.#room(this.#to - this.#from + 64);
     const length = rewriteBlock(this.#located, this.#from, this.#to, rewrite, scratch);
     if (length < 0) return 0;
-    const known = this.#find(scratch, length);
+    const known = this.#find(scratch, 0, length);
     if (known !== 0) return known;
     const created = this.#create();
     this.facts.setRewritten(created, n, rewrite);
-    this.#keep(created, scratch, length);
+    this.#keep(created, scratch, 0, length);
     return created;
   }
 
@@ -282,8 +283,9 @@ export class AttributeStore {
   }
 
   /** The number of these octets with a further reference, 0 when they are new. */
-  #find(bytes: Uint8Array, length: number): number {
-    const hash = hashBytes(bytes, 0, length, this.#seed);
+  #find(bytes: Uint8Array, from: number, to: number): number {
+    const length = to - from;
+    const hash = hashBytes(bytes, from, to, this.#seed);
     this.#hash = hash;
     const mask = this.#slots.length - 1;
     for (let i = hash & mask; ; i = (i + 1) & mask) {
@@ -292,7 +294,7 @@ export class AttributeStore {
       if (
         this.#hashes[n] === hash &&
         this.#lengths[n] === length &&
-        this.#arena.equals(this.#addresses[n]!, bytes, 0, length)
+        this.#arena.equals(this.#addresses[n]!, bytes, from, to)
       ) {
         this.retain(n);
         return n;
@@ -301,10 +303,10 @@ export class AttributeStore {
   }
 
   /** Gives a new number the octets that `#find` has just not found. */
-  #keep(n: number, bytes: Uint8Array, length: number): void {
+  #keep(n: number, bytes: Uint8Array, from: number, to: number): void {
     this.#hashes[n] = this.#hash;
-    this.#lengths[n] = length;
-    this.#addresses[n] = this.#arena.store(bytes, 0, length);
+    this.#lengths[n] = to - from;
+    this.#addresses[n] = this.#arena.store(bytes, from, to);
     this.#place(n);
   }
 

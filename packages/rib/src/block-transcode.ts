@@ -47,11 +47,14 @@ const FLAGS_OF = Uint8Array.from({ length: 256 }, (_, type) => FLAGS[type] ?? 0)
 const EXTENDED = 0x10;
 const AS_SEQUENCE = 2;
 
+/** Free octets in front of a block, for the part of a route's canonical form that is not `bgp`. */
+export const HEAD_ROOM = 256;
+
 /** One block at a time; the fields describe the last one that `transcode` accepted. */
 export class BlockTranscoder {
-  /** Canonical octets of `bgp`, [0, length). */
+  /** Canonical octets of `bgp`, [HEAD_ROOM, end). */
   bytes = new Uint8Array(4096);
-  length = 0;
+  end = HEAD_ROOM;
   /** NEXT_HOP, or the next hop of MP_REACH_NLRI: octets [from, from + length) of the input. */
   nextHopFrom = 0;
   nextHopLength = 0;
@@ -64,8 +67,9 @@ export class BlockTranscoder {
 
   /** Transcodes bytes[from, to); false when the block is for the decoder. */
   transcode(bytes: Uint8Array, from: number, to: number, rules: TranscodeRules): boolean {
-    if ((to - from) * 2 + 64 > this.bytes.length) this.bytes = new Uint8Array((to - from) * 2 + 64);
-    this.length = 0;
+    const room = HEAD_ROOM + (to - from) * 2 + 64;
+    if (room > this.bytes.length) this.bytes = new Uint8Array(room);
+    this.end = HEAD_ROOM;
     this.nextHopLength = 0;
     this.hasMed = false;
     this.med = 0;
@@ -204,7 +208,7 @@ export class BlockTranscoder {
     out[end++] = 0;
     out[end++] = count;
     for (let at = from + 2; at < to; at++) out[end++] = bytes[at]!;
-    this.length = end;
+    this.end = end;
     return true;
   }
 
@@ -213,7 +217,7 @@ export class BlockTranscoder {
     let end = this.#open(PART.nextHop, 1 + length);
     this.bytes[end++] = length;
     for (let i = 0; i < length; i++) this.bytes[end++] = bytes[this.nextHopFrom + i]!;
-    this.length = end;
+    this.end = end;
   }
 
   #putLocalPref(received: number, rules: TranscodeRules): void {
@@ -221,7 +225,7 @@ export class BlockTranscoder {
     this.localPref = localPref;
     const at = this.#open(PART.localPref, 4);
     write32(this.bytes, at, localPref);
-    this.length = at + 4;
+    this.end = at + 4;
   }
 
   #putAggregator(bytes: Uint8Array, from: number): void {
@@ -229,17 +233,17 @@ export class BlockTranscoder {
     for (let i = 0; i < 4; i++) this.bytes[end++] = bytes[from + i]!;
     this.bytes[end++] = 4;
     for (let i = 4; i < 8; i++) this.bytes[end++] = bytes[from + i]!;
-    this.length = end;
+    this.end = end;
   }
 
   #copy(part: number, bytes: Uint8Array, from: number, to: number): void {
     let end = this.#open(part, to - from);
     for (let i = from; i < to; i++) this.bytes[end++] = bytes[i]!;
-    this.length = end;
+    this.end = end;
   }
 
   #open(part: number, length: number): number {
-    const at = this.length;
+    const at = this.end;
     this.bytes[at] = part;
     this.bytes[at + 1] = length >>> 8;
     this.bytes[at + 2] = length;

@@ -209,7 +209,8 @@ export class PrefixStore {
           : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
       hashes[i] = hash;
       const entry = slots[((hash >>> 0) * ratio) | 0]!;
-      touched[i] = entry === 0 ? 0 : ((entry & NET_MASK) - 1) * width;
+      const like = entry !== 0 && entry >>> NET_BITS === (hash & TAG_MASK);
+      touched[i] = like ? ((entry & NET_MASK) - 1) * width : 0;
     }
     const columns = this.#words;
     let sum = 0;
