@@ -87,6 +87,21 @@ export function writeNlri(
   return offset;
 }
 
+/**
+ * The first `bits` bits at an offset as a word, none when that is not positive. Trailing bits are
+ * irrelevant (RFC 4271 §4.3), so what is behind a prefix may be read and is cleared.
+ */
+function wordAt(bytes: Uint8Array, at: number, bits: number): number {
+  if (bits <= 0) return 0;
+  if (at + 4 > bytes.length) {
+    let word = 0;
+    for (let i = 0; i * 8 < bits && i < 4; i++) word |= bytes[at + i]! << (24 - i * 8);
+    return bits >= 32 ? word : word & (-1 << (32 - bits));
+  }
+  const word = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  return bits >= 32 ? word : word & (-1 << (32 - bits));
+}
+
 /** Offset of the first bad prefix, or -1. */
 function walk4(
   bytes: Uint8Array,
@@ -109,13 +124,7 @@ function walk4(
     const length = bytes[offset++]!;
     const octets = (length + 7) >>> 3;
     if (length > 32 || end - offset < octets) return at;
-    let word = 0;
-    if (octets > 0) word = bytes[offset]! << 24;
-    if (octets > 1) word |= bytes[offset + 1]! << 16;
-    if (octets > 2) word |= bytes[offset + 2]! << 8;
-    if (octets > 3) word |= bytes[offset + 3]!;
-    // RFC 4271 §4.3: trailing bits are irrelevant, so they are cleared.
-    words[count] = length === 0 ? 0 : word & (-1 << (32 - length));
+    words[count] = wordAt(bytes, offset, length);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
@@ -147,13 +156,10 @@ function walk6(
     const octets = (length + 7) >>> 3;
     if (length > 128 || end - offset < octets) return at;
     const base = count * 4;
-    for (let w = 0; w < 4; w++) {
-      const bits = length - w * 32;
-      let word = 0;
-      const have = Math.min(4, octets - w * 4);
-      for (let i = 0; i < have; i++) word |= bytes[offset + w * 4 + i]! << (24 - i * 8);
-      words[base + w] = bits >= 32 ? word : bits <= 0 ? 0 : word & (-1 << (32 - bits));
-    }
+    words[base] = wordAt(bytes, offset, length);
+    words[base + 1] = wordAt(bytes, offset + 4, length - 32);
+    words[base + 2] = wordAt(bytes, offset + 8, length - 64);
+    words[base + 3] = wordAt(bytes, offset + 12, length - 96);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
