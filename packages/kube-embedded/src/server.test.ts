@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { connect } from 'node:tls';
 import { join } from 'node:path';
@@ -612,6 +614,18 @@ test('no bytes as protobuf make a fault', async () => {
     }),
     { seed: 6, numRuns: 60 },
   );
+});
+
+test('closing waits for nobody, whether connected or still shaking hands', async () => {
+  const own = await createApiServer({
+    stateFile: ':memory:',
+    listen: [{ host: '127.0.0.1', port: 0 }],
+  });
+  const socket = connectTcp(Number(new URL(own.url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  const gone = once(socket, 'close');
+  await own.close();
+  await gone;
 });
 
 test('after a restart the state, the certificates and the tokens are those of before', async () => {

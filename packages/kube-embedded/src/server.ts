@@ -238,11 +238,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     } else throw pathNotFound();
   };
 
-  const upgraded = new Set<Duplex>();
+  /** Whoever is connected, at whatever stage: HTTP does not know those that still shake hands. */
+  const connections = new Set<Duplex>();
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    upgraded.add(socket);
-    socket.on('close', () => upgraded.delete(socket));
     try {
       authenticator.authenticate(request);
       const url = new URL(request.url ?? '/', 'https://kubernetes');
@@ -286,6 +285,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       (request: IncomingMessage, socket: Duplex, head: Buffer) =>
         void upgrade(request, socket, head),
     );
+    server.on('connection', (socket: Duplex) => {
+      connections.add(socket);
+      socket.on('close', () => connections.delete(socket));
+    });
     server.on('tlsClientError', () => undefined);
     server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
     await listen(server, address);
@@ -346,8 +349,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     listenOn,
     serve: (socket) => void servers[0]!.emit('connection', socket),
     close: async () => {
-      for (const socket of upgraded) socket.destroy();
-      await Promise.all(servers.map(closeServer));
+      const closed = servers.map(closeServer);
+      for (const socket of connections) socket.destroy();
+      await Promise.all(closed);
       store.close();
     },
   };
