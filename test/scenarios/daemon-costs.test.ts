@@ -20,12 +20,13 @@ test(
       prefixes: 100_000,
       generators: 1,
       receivers: 3,
-      settleMs: 300,
+      // The rehearsal is over: its compiler threads wake the main one with a write each.
+      settleMs: 4000,
       targets: [],
     } as const;
     const { figures, problems } = await runOnce(daemon, scenario, 7, 60_000);
     assert.deepEqual(problems, []);
     const calls = figures['ioCallsPer1000']!;
-    assert.ok(calls < 10, `${calls.toFixed(1)} reads and writes for 1,000 routes`);
+    assert.ok(calls < 4, `${calls.toFixed(1)} reads and writes for 1,000 routes`);
   },
 );

@@ -99,8 +99,14 @@ export async function startRouter(
     return openFailure;
   }
   handleSignals(control, logging, router.view);
+  let turns = 0;
   rehearse({
-    isBusy: () => loop.isBehind || router.hasWork(),
+    // Between two reads of a table there is nothing to do, either.
+    isBusy: () => {
+      const before = turns;
+      ({ turns } = loop.metrics);
+      return turns !== before || loop.isBehind || router.hasWork();
+    },
     // Reading a long configuration lets the nursery grow, and nothing is compiled yet.
     onBegin: () => giveMemoryBack('last-resort'),
     onDone: () => {
