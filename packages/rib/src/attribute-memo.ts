@@ -20,7 +20,7 @@ export class AttributeMemo {
     this.#attributes = attributes;
   }
 
-  /** The remembered outcome: an attributes number, 0 for "rejected", -1 when unknown. */
+  /** The remembered outcome: a live attributes number, 0 for "rejected", -1 when unknown. */
   get(n: number, netClass: number): number {
     const rows = this.#rows;
     const row = this.#rowOf(n, netClass);
@@ -28,7 +28,9 @@ export class AttributeMemo {
     if (rows[row + 1] !== this.#attributes.birthOf(n)) return -1;
     const outcome = rows[row + 3]!;
     if (outcome === 0) return 0;
-    return rows[row + 4] === this.#attributes.birthOf(outcome) ? outcome : -1;
+    // A dead one would not outlast the next set that is made, before anybody holds it.
+    const same = rows[row + 4] === this.#attributes.birthOf(outcome);
+    return same && this.#attributes.isLive(outcome) ? outcome : -1;
   }
 
   /** Remembers `outcome` (0: rejected) for the live number `n`. */

@@ -225,7 +225,10 @@ describe('AttributeMemo', () => {
     memo.set(b, 0, 0);
     assert.deepEqual([memo.get(a, 0), memo.get(b, 0)], [b, 0]);
     store.release(b);
+    assert.equal(memo.get(a, 0), -1);
+    assert.equal(store.intern({ ...PLAIN, preference: 1 }), b);
     assert.equal(memo.get(a, 0), b);
+    store.release(b);
     let next = 0;
     for (let i = 0; next !== b; i++) {
       assert.ok(i < 10_000, 'never used again');
