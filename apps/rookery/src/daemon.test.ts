@@ -107,6 +107,15 @@ test('a deadline fires, not before its time, and a nearer one replaces it', asyn
   loop.stop();
 });
 
+test('what is due fires before a fact is handled, whatever the timer knows of it', () => {
+  const engine = new FakeEngine();
+  const { loop } = loopOver(engine, () => undefined);
+  engine.dueMs = performance.now();
+  loop.deliver(drained(1));
+  assert.equal(engine.ticks.length, 1);
+  loop.stop();
+});
+
 test('facts that follow at once are handled in one turn', async () => {
   const engine = new FakeEngine();
   const batches: number[] = [];

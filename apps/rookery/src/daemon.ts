@@ -99,8 +99,8 @@ export class EngineLoop {
     const { engine, nowMs } = this.#deps;
     const startMs = nowMs();
     this.#running = true;
-    // A fact leaves nothing to settle that was there before it, unless a deadline has passed.
-    const isDue = this.#timerDueMs !== undefined && this.#timerDueMs <= startMs;
+    // The first fact settles what a tick would, unless a deadline has passed.
+    const isDue = (engine.nextDeadlineMs() ?? Infinity) <= startMs;
     if (isDue || this.#facts.length === 0) this.#guard(() => engine.tick(startMs));
     if (slice && this.#facts.length === 0) this.#guard(() => engine.runSlice(nowMs()));
     let handled = 0;

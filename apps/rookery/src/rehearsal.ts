@@ -138,9 +138,11 @@ export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): 
     if (isBusy()) return later(lookAgainMs);
     const [engine] = left;
     if (engine) {
-      if (left.length === engines.length && !kept) onBegin();
-      if (!kept) optimizeAfter(left.length === 1 ? callsInTheEnd : calls);
-      kept ??= new Rehearsal({ ...engine, filtered });
+      if (!kept) {
+        if (left.length === engines.length) onBegin();
+        optimizeAfter(left.length === 1 ? callsInTheEnd : calls);
+        kept = new Rehearsal({ ...engine, filtered });
+      }
       if (!kept.step()) {
         left.shift();
         if (left.length > 0) kept = undefined;

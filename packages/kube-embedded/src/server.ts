@@ -299,11 +299,16 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     urls.push(url);
     return url;
   };
+  const close = async (): Promise<void> => {
+    const closed = servers.map(closeServer);
+    for (const socket of connections) socket.destroy();
+    await Promise.all(closed);
+    store.close();
+  };
   try {
     for (const address of options.listen) await listenOn(address);
   } catch (error) {
-    await Promise.all(servers.map(closeServer));
-    store.close();
+    await close();
     throw error;
   }
 
@@ -348,12 +353,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     apply: (...objects) => applySeed(api, objects),
     listenOn,
     serve: (socket) => void servers[0]!.emit('connection', socket),
-    close: async () => {
-      const closed = servers.map(closeServer);
-      for (const socket of connections) socket.destroy();
-      await Promise.all(closed);
-      store.close();
-    },
+    close,
   };
 }
 
@@ -401,10 +401,7 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
 }
 
 function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+  return new Promise((resolve) => server.close(() => resolve()));
 }
 
 function urlOf(server: Server, address: ListenAddress): string {

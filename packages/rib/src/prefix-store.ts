@@ -173,7 +173,7 @@ export class PrefixStore {
       return;
     }
     for (let i = from, at = from * 4; i < to; i++, at += 4) {
-      const found = this.#find6(
+      nets[i] = this.#find6(
         hashes[i]!,
         words[at]!,
         words[at + 1]!,
@@ -181,7 +181,6 @@ export class PrefixStore {
         words[at + 3]!,
         lengths[i]!,
       );
-      nets[i] = this.#unlessDead(found);
     }
   }
 
@@ -225,7 +224,7 @@ export class PrefixStore {
   }
 
   #intern6(a: number, b: number, c: number, d: number, length: number, hash: number): number {
-    const found = this.#find6(hash, a, b, c, d, length);
+    const found = this.#seek6(hash, a, b, c, d, length);
     if (found >= 0) return this.#claim(found);
     const net = this.#create(length);
     const at = net * 4;
@@ -267,8 +266,7 @@ export class PrefixStore {
   /** The number of an IPv6 prefix or `NO_NET`. */
   find6(a: number, b: number, c: number, d: number, length: number): number {
     const hash = hash6(a | 0, b | 0, c | 0, d | 0, length, this.#seed);
-    const found = this.#find6(hash, a, b, c, d, length);
-    return this.#unlessDead(found);
+    return this.#find6(hash, a, b, c, d, length);
   }
 
   /** The number of a prefix given as words of this family, or `NO_NET`. */
@@ -515,10 +513,10 @@ export class PrefixStore {
       old[i] = TOMBSTONE;
       if (this.#refs[net] === DEAD_REFS) {
         this.#forget(net);
-        continue;
+      } else {
+        place(this.#slots, this.#ratio, net, this.#hashOf(net));
+        this.#occupied++;
       }
-      place(this.#slots, this.#ratio, net, this.#hashOf(net));
-      this.#occupied++;
     }
     this.#migrated = end;
     if (end === old.length) this.#oldSlots = undefined;
@@ -553,6 +551,11 @@ export class PrefixStore {
   }
 
   #find6(hash: number, a: number, b: number, c: number, d: number, length: number): number {
+    return this.#unlessDead(this.#seek6(hash, a, b, c, d, length));
+  }
+
+  /** Dead nets, too. */
+  #seek6(hash: number, a: number, b: number, c: number, d: number, length: number): number {
     const found = this.#probe6(this.#slots, this.#ratio, hash, a, b, c, d, length);
     if (found >= 0 || this.#oldSlots === undefined) return found;
     return this.#probe6(this.#oldSlots, this.#oldRatio, hash, a, b, c, d, length);

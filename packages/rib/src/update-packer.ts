@@ -174,15 +174,14 @@ export class UpdatePacker {
   #putNlri(slots: Int32Array, from: number, to: number, start: number, limit: number): number {
     const { bytes } = this;
     const view = this.#view;
-    const { addPath } = view;
-    const { words, lengths } = view.prefixes.columns;
+    const { prefixes, addPath } = view;
+    const { words, lengths } = prefixes.columns;
     const fixed = addPath ? 5 : 1;
-    const width = this.#afi === 1 ? 1 : 4;
     let at = start;
     let i = from;
     for (; i < to; i++) {
       const slot = slots[i]!;
-      const net = addPath ? view.netOf(slot) : slot;
+      const net = view.netOf(slot);
       const length = lengths[net]!;
       const octets = (length + 7) >>> 3;
       if (at + fixed + octets > limit) break;
@@ -197,7 +196,7 @@ export class UpdatePacker {
       bytes[at++] = length;
       // Whole words: what is behind the prefix is written over, there is always room for it.
       for (let done = 0; done < octets; done += 4) {
-        const word = words[net * width + (done >> 2)]!;
+        const word = words[net * prefixes.width + (done >> 2)]!;
         bytes[at + done] = word >>> 24;
         bytes[at + done + 1] = word >>> 16;
         bytes[at + done + 2] = word >>> 8;

@@ -93,12 +93,12 @@ export function writeNlri(
  */
 function wordAt(bytes: Uint8Array, at: number, bits: number): number {
   if (bits <= 0) return 0;
-  if (at + 4 > bytes.length) {
-    let word = 0;
+  let word = 0;
+  if (at + 4 <= bytes.length) {
+    word = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  } else {
     for (let i = 0; i * 8 < bits && i < 4; i++) word |= bytes[at + i]! << (24 - i * 8);
-    return bits >= 32 ? word : word & (-1 << (32 - bits));
   }
-  const word = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
   return bits >= 32 ? word : word & (-1 << (32 - bits));
 }
 
