@@ -30,30 +30,41 @@ before(() => {
   warm.settle();
 });
 
+/** Large columns, which V8 does not count. */
+const shared = new Set<SharedArrayBuffer>();
+globalThis.SharedArrayBuffer = class extends SharedArrayBuffer {
+  constructor(byteLength: number, options?: { maxByteLength?: number }) {
+    super(byteLength, options);
+    shared.add(this);
+  }
+} as SharedArrayBufferConstructor;
+
 /** What is in use: V8 gives buffers back some turns after it has collected them. */
-async function memoryInUse(): Promise<{ arrayBuffers: number; heapUsed: number }> {
-  const least = { arrayBuffers: Infinity, heapUsed: Infinity };
+async function memoryInUse(): Promise<{ arrays: number; heapUsed: number }> {
+  const least = { arrays: Infinity, heapUsed: Infinity };
+  const columns = [...shared].reduce((sum, { byteLength }) => sum + byteLength, 0);
   for (let look = 0; look < 8; look++) {
     collect();
     await setImmediate();
     const { arrayBuffers, heapUsed } = process.memoryUsage();
-    least.arrayBuffers = Math.min(least.arrayBuffers, arrayBuffers);
+    least.arrays = Math.min(least.arrays, arrayBuffers + columns);
     least.heapUsed = Math.min(least.heapUsed, heapUsed);
   }
   return least;
 }
 
-test('a route costs at most 95 octets, all but a few of them in typed arrays', async () => {
+test('a route costs at most 80 octets, all but a few of them in typed arrays', async () => {
   const load = new EngineLoad('ipv4', 1, 1);
   const empty = await memoryInUse();
   load.receive(0, 1, stream);
   load.settle();
   const full = await memoryInUse();
   // The columns double, so that this is up to twice what is in use.
-  const columns = (full.arrayBuffers - empty.arrayBuffers) / PREFIXES;
+  const columns = (full.arrays - empty.arrays) / PREFIXES;
   const heap = (full.heapUsed - empty.heapUsed) / PREFIXES;
-  assert.ok(columns < 95, `${columns.toFixed(1)} octets per route in typed arrays`);
-  assert.ok(heap < 32, `${heap.toFixed(1)} octets per route in objects`);
+  assert.ok(columns < 80, `${columns.toFixed(1)} octets per route in typed arrays`);
+  assert.ok(shared.size > 0, 'no column is as large as it should be');
+  assert.ok(heap < 16, `${heap.toFixed(1)} octets per route in objects`);
   assert.equal(load.router.tables[0]?.rib.netCount, PREFIXES);
 });
 
@@ -162,14 +173,18 @@ test('a lost next hop is one message to the kernel, and routes behind it none', 
   assert.ok(load.counts.kernelRoutes <= 64, `${load.counts.kernelRoutes} routes one by one`);
 });
 
-test('a warm engine allocates at most 100 octets of objects per route, kept or not', () => {
+test('a warm engine allocates at most 20 octets of objects per route, kept or not', () => {
   const allocated = (): number => getHeapStatistics().total_allocated_bytes!;
-  const load = new EngineLoad('ipv4', 1, 1);
-  const before = allocated();
-  load.receive(0, 1, stream);
-  load.settle();
-  const octets = (allocated() - before) / PREFIXES;
-  assert.ok(octets < 100, `${octets.toFixed(1)} octets allocated per route`);
+  let least = Infinity;
+  // The compiler moves what it can to the stack, in its own time.
+  for (let round = 0; round < 4; round++) {
+    const load = new EngineLoad('ipv4', 1, 1);
+    const before = allocated();
+    load.receive(0, 1, stream);
+    load.settle();
+    least = Math.min(least, (allocated() - before) / PREFIXES);
+  }
+  assert.ok(least < 20, `${least.toFixed(1)} octets allocated per route`);
 });
 
 test('a policy is evaluated where a term may concern attributes and prefixes, not for routes', () => {

@@ -13,6 +13,7 @@ import {
   decodePathAttributes,
   FrameReader,
   scanPathAttributes,
+  createUpdateSections,
   splitUpdate,
 } from '@rookery/bgp';
 import type { AttributeContext } from '@rookery/bgp';
@@ -91,7 +92,7 @@ test('NOTIFICATION and UPDATE sections of the greatest length', () => {
   assert.ok(first.reads() <= notification.length * 2);
   const update = octetsOf('update 00*30000 / 00*30000 / 00*5000');
   const second = count(update);
-  splitUpdate(second.counted, 0, update.length);
+  splitUpdate(second.counted, 0, update.length, createUpdateSections());
   assert.ok(second.reads() < 20);
 });
 

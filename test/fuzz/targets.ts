@@ -20,6 +20,7 @@ import {
   FrameReader,
   frameMessage,
   scanPathAttributes,
+  createUpdateSections,
   splitUpdate,
 } from '@rookery/bgp';
 import type { AttributeContext } from '@rookery/bgp';
@@ -169,9 +170,9 @@ function readUpdate(input: Uint8Array): void {
   if (input.length < 4) return;
   const bytes = frameMessage(2, input);
   endOfRibFamily(bytes, 0, bytes.length);
-  const sections = splitUpdate(bytes, 0, bytes.length);
-  if (!sections.ok) return assert.equal(sections.error.reaction, 'sessionReset');
-  const s = sections.value;
+  const s = createUpdateSections();
+  const fault = splitUpdate(bytes, 0, bytes.length, s);
+  if (fault) return assert.equal(fault.reaction, 'sessionReset');
   assert.ok(s.withdrawnEnd <= s.attributesStart && s.nlriEnd === bytes.length);
   for (const addPath of [false, true]) {
     decodeNlri(bytes, s.nlriStart, s.nlriEnd, 'ipv4', addPath, createNlriBatch());

@@ -44,7 +44,7 @@ export const ROW_SHIFT = 3;
 
 export class AttributeFacts {
   /** Rows; row n begins at n << ROW_SHIFT. */
-  rows = new Uint32Array(64 << ROW_SHIFT);
+  rows: Uint32Array = new Uint32Array(64 << ROW_SHIFT);
   /** Rare, therefore no word. */
   readonly aigp = new Map<number, bigint>();
 

@@ -34,12 +34,12 @@ export class AttributeStore {
   readonly #seed: number;
   readonly #codec = new AttributeCodec();
   readonly #arena = new ByteArena();
-  #refs = new Int32Array(64);
-  #hashes = new Uint32Array(64);
-  #addresses = new Uint32Array(64);
+  #refs: Int32Array = new Int32Array(64);
+  #hashes: Uint32Array = new Uint32Array(64);
+  #addresses: Uint32Array = new Uint32Array(64);
   /** Octets of the canonical form; -1 for a pinned object. */
-  #lengths = new Int32Array(64);
-  #births = new Uint32Array(64);
+  #lengths: Int32Array = new Int32Array(64);
+  #births: Uint32Array = new Uint32Array(64);
   #limit = 1;
   #size = 0;
   #dead = 0;

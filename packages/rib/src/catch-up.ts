@@ -19,15 +19,15 @@ export class CatchUp {
   readonly #view: ExportView;
   /** Source whose routes this member does not get; 0 for none. */
   readonly #source: number;
-  #owed = new Uint32Array(64);
+  #owed: Uint32Array = new Uint32Array(64);
   #owedCount = 0;
   #phase: Phase = 'idle';
   #at = 0;
   /** Owed slots to announce with their attributes when collected, and those to withdraw. */
-  #slots = new Int32Array(0);
-  #keys = new Int32Array(0);
+  #slots: Int32Array = new Int32Array(0);
+  #keys: Int32Array = new Int32Array(0);
   #count = 0;
-  #gone = new Int32Array(0);
+  #gone: Int32Array = new Int32Array(0);
   #goneCount = 0;
   #goneAt = 0;
   #histogram = new Int32Array(0);

@@ -19,13 +19,13 @@ const COMPACT_ABOVE = 4096;
 export class ChangeLog {
   readonly #prefixes: PrefixStore;
   readonly #cursors: ChangeCursor[] = [];
-  #entries = new Int32Array(256);
+  #entries: Int32Array = new Int32Array(256);
   /** Sequence number of `#entries[0]`, of the oldest entry kept, and of the end. */
   #base = 0;
   #tail = 0;
   #end = 0;
   /** Sequence number + 1 of the net's latest entry, modulo 2^32; 0 when it has none. */
-  #latest = new Uint32Array(64);
+  #latest: Uint32Array = new Uint32Array(64);
   /** Where the consumer that is furthest ahead reads next. */
   #front = 0;
 

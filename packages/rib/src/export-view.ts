@@ -15,17 +15,17 @@ export class ExportView {
   readonly #attributeStore: AttributeStore;
   readonly addPath: boolean;
   /** Attributes announced per slot, 0 for none. */
-  attributes = new Int32Array(64);
+  attributes: Int32Array = new Int32Array(64);
   /** Source of what is announced; meaningful while `attributes` is not 0. */
-  source = new Uint16Array(64);
+  source: Uint16Array = new Uint16Array(64);
   readonly #countBySource: number[] = [];
   #count = 0;
   // With add-path only: per slot net, path id, next slot of the net, references; per net first slot.
-  #net = new Int32Array(0);
-  #pathId = new Uint32Array(0);
-  #next = new Int32Array(0);
-  #refs = new Uint32Array(0);
-  #first = new Int32Array(0);
+  #net: Int32Array = new Int32Array(0);
+  #pathId: Uint32Array = new Uint32Array(0);
+  #next: Int32Array = new Int32Array(0);
+  #refs: Uint32Array = new Uint32Array(0);
+  #first: Int32Array = new Int32Array(0);
   #limit = 0;
   #free = NO_SLOT;
   #started = new Int32Array(64);

@@ -23,15 +23,15 @@ export const FLAG_MASK = (1 << EPOCH_SHIFT) - 1;
 
 /** Fields by index. A source of 0 means that there is no path. */
 class Columns {
-  source = new Uint16Array(64);
-  attributes = new Int32Array(64);
-  flags = new Uint8Array(64);
+  source: Uint16Array = new Uint16Array(64);
+  attributes: Int32Array = new Int32Array(64);
+  flags: Uint8Array = new Uint8Array(64);
   /** Time of the last change, in ticks of 10 ms since the epoch of the table. */
-  ticks = new Uint32Array(64);
+  ticks: Uint32Array = new Uint32Array(64);
   /** Next path of the same net, ascending by source and path id; 0 ends. Empty until needed. */
-  next = new Int32Array(0);
+  next: Int32Array = new Int32Array(0);
   /** RFC 7911 path identifiers, unsigned; empty until one is not 0. */
-  pathId = new Uint32Array(0);
+  pathId: Uint32Array = new Uint32Array(0);
 
   get capacity(): number {
     return this.source.length;
@@ -61,12 +61,12 @@ export class PathColumns {
   readonly own = new Columns();
   readonly further = new Columns();
   /** Net of each further path. */
-  #net = new Int32Array(64);
+  #net: Int32Array = new Int32Array(64);
   #furtherLimit = 0;
   #free = 0;
   /** First and best path by net, 0 for none. Empty while no net has, or had, a second path. */
-  #first = new Int32Array(0);
-  #best = new Int32Array(0);
+  #first: Int32Array = new Int32Array(0);
+  #best: Int32Array = new Int32Array(0);
   #count = 0;
   #epochMs = Number.NaN;
 

@@ -6,15 +6,15 @@ import { growInt32, nextCapacity } from './columns.ts';
 
 export class SlotBuckets {
   /** Per bucket: attributes number (0 withdraws), audience, number of slots, start in `ordered`. */
-  attributes = new Int32Array(64);
-  audience = new Int32Array(64);
-  #sizes = new Int32Array(64);
-  starts = new Int32Array(65);
+  attributes: Int32Array = new Int32Array(64);
+  audience: Int32Array = new Int32Array(64);
+  #sizes: Int32Array = new Int32Array(64);
+  starts: Int32Array = new Int32Array(65);
   /** Slots by bucket; valid after `arrange`. */
-  ordered = new Int32Array(64);
+  ordered: Int32Array = new Int32Array(64);
   #count = 0;
-  #slots = new Int32Array(64);
-  #bucketOf = new Int32Array(64);
+  #slots: Int32Array = new Int32Array(64);
+  #bucketOf: Int32Array = new Int32Array(64);
   #length = 0;
   /** Bucket + 1 per hash slot. */
   #table = new Int32Array(128);

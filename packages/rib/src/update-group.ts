@@ -76,16 +76,17 @@ export class UpdateGroup {
   /** 1 where a streaming member has this source. */
   readonly #memberSources = new Uint8Array(MAX_SOURCE);
   /** What was announced before staging began, per staged slot, and a bit per slot. */
-  #stagedSlots = new Int32Array(64);
-  #stagedAttributes = new Int32Array(64);
-  #stagedSources = new Uint16Array(64);
+  #stagedSlots: Int32Array = new Int32Array(64);
+  #stagedAttributes: Int32Array = new Int32Array(64);
+  #stagedSources: Uint16Array = new Uint16Array(64);
   #staged = 0;
-  #stagedBits = new Uint32Array(64);
+  #stagedBits: Uint32Array = new Uint32Array(64);
   /**
    * Runs of staged slots that are alike, four numbers each: first, end, attributes and source. Their
    * slots announced nothing before; with attributes of 0 something that came from the source.
    */
-  readonly #alike: number[] = [];
+  #alike: Int32Array = new Int32Array(64);
+  #alikeEnd = 0;
   /** A slot was staged twice: what its run says is no longer so. */
   #restaged = false;
   #runs: number[] = [];
@@ -419,10 +420,21 @@ export class UpdateGroup {
     prefixes.retainAll(slots, first, staged);
     if (staged === first) return;
     if (becoming !== 0 && replaced === 0) {
-      this.#alike.push(first, staged, becoming, becomingSource);
+      this.#addAlike(first, staged, becoming, becomingSource);
     } else if (becoming === 0 && sameSource) {
-      this.#alike.push(first, staged, 0, sources[first]!);
+      this.#addAlike(first, staged, 0, sources[first]!);
     }
+  }
+
+  #addAlike(first: number, end: number, attributes: number, source: number): void {
+    const at = this.#alikeEnd;
+    if (at === this.#alike.length) this.#alike = growInt32(this.#alike, nextCapacity(at, at + 4));
+    const alike = this.#alike;
+    alike[at] = first;
+    alike[at + 1] = end;
+    alike[at + 2] = attributes;
+    alike[at + 3] = source;
+    this.#alikeEnd = at + 4;
   }
 
   /** Room for `count` more staged slots, none above `slot`. */
@@ -453,7 +465,7 @@ export class UpdateGroup {
       if (old !== 0) this.#attributes.release(old);
     }
     this.#staged = 0;
-    this.#alike.length = 0;
+    this.#alikeEnd = 0;
     this.#restaged = false;
   }
 
@@ -461,7 +473,7 @@ export class UpdateGroup {
     const alike = this.#alike;
     let next = 0;
     if (!this.#restaged) {
-      for (let run = 0; run < alike.length; run += 4) {
+      for (let run = 0; run < this.#alikeEnd; run += 4) {
         while (next < alike[run]!) this.#bucket(next++);
         next = alike[run + 1]!;
         const audience = this.#hiddenFrom(alike[run + 3]!);
@@ -520,7 +532,7 @@ export class UpdateGroup {
     }
   }
 
-  #chunkSlots = new Int32Array(64);
+  #chunkSlots: Int32Array = new Int32Array(64);
   #chunkSlotCount = 0;
 
   #addChunkSlots(slots: Int32Array, from: number, to: number): void {

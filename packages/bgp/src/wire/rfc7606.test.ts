@@ -11,7 +11,7 @@ import { decodePathAttributes } from './attribute-decode.ts';
 import { worstFault } from './fault.ts';
 import type { WireFault } from './fault.ts';
 import { createNlriBatch, decodeNlri } from './nlri.ts';
-import { splitUpdate } from './update-decode.ts';
+import { createUpdateSections, splitUpdate } from './update-decode.ts';
 import type { AttributeContext, Reach } from './update-types.ts';
 
 interface Case {
@@ -102,8 +102,8 @@ const SECTIONS: readonly (readonly [string, string])[] = [
 for (const [name, body] of SECTIONS) {
   test(`sections: ${name}`, () => {
     const bytes = Uint8Array.from([...new Uint8Array(19).fill(255), ...parseHex(body)!]);
-    const sections = splitUpdate(bytes, 0, bytes.length);
-    assert.ok(!sections.ok);
-    assert.equal(describe(sections.error), 'sessionReset - 3/1 ');
+    const fault = splitUpdate(bytes, 0, bytes.length, createUpdateSections());
+    assert.ok(fault);
+    assert.equal(describe(fault), 'sessionReset - 3/1 ');
   });
 }

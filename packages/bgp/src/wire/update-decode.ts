@@ -2,40 +2,55 @@
 // quick pass over the attribute list, and the block under which a RIB interns attributes. Values are
 // not looked at here; see attribute-decode.ts.
 
-import { err, ok, readU16 } from '@rookery/net';
-import type { Family, Result } from '@rookery/net';
+import { readU16 } from '@rookery/net';
+import type { Family } from '@rookery/net';
 import { ATTRIBUTE, ERROR, FLAG, HEADER_LENGTH, MESSAGE, UPDATE_ERROR } from './constants.ts';
 import { NO_DATA } from './fault.ts';
 import type { WireFault } from './fault.ts';
 import { familyOfAfiSafi } from './family.ts';
 import type { AttributeScan, UpdateSections } from './update-types.ts';
 
-/** Section offsets of the whole message bytes[start, end), header included. */
+/** Empty sections to be filled and reused. */
+export function createUpdateSections(): UpdateSections {
+  return {
+    withdrawnStart: 0,
+    withdrawnEnd: 0,
+    attributesStart: 0,
+    attributesEnd: 0,
+    nlriStart: 0,
+    nlriEnd: 0,
+  };
+}
+
+/**
+ * Fills `sections` from the whole message bytes[start, end), header included; after a fault they
+ * mean nothing.
+ */
 export function splitUpdate(
   bytes: Uint8Array,
   start: number,
   end: number,
-): Result<UpdateSections, WireFault> {
+  sections: UpdateSections,
+): WireFault | undefined {
   const withdrawnStart = start + HEADER_LENGTH + 2;
-  if (end - withdrawnStart < 2) return err(sectionFault(start, 'message too short'));
+  if (end - withdrawnStart < 2) return sectionFault(start, 'message too short');
   const withdrawnEnd = withdrawnStart + readU16(bytes, withdrawnStart - 2);
   // RFC 7606 §3 (b) and RFC 4271 §6.3: lengths that exceed the message leave nothing to trust.
   if (withdrawnEnd + 2 > end) {
-    return err(sectionFault(withdrawnStart - 2, 'withdrawn routes exceed the message'));
+    return sectionFault(withdrawnStart - 2, 'withdrawn routes exceed the message');
   }
   const attributesStart = withdrawnEnd + 2;
   const attributesEnd = attributesStart + readU16(bytes, withdrawnEnd);
   if (attributesEnd > end) {
-    return err(sectionFault(withdrawnEnd, 'path attributes exceed the message'));
+    return sectionFault(withdrawnEnd, 'path attributes exceed the message');
   }
-  return ok({
-    withdrawnStart,
-    withdrawnEnd,
-    attributesStart,
-    attributesEnd,
-    nlriStart: attributesEnd,
-    nlriEnd: end,
-  });
+  sections.withdrawnStart = withdrawnStart;
+  sections.withdrawnEnd = withdrawnEnd;
+  sections.attributesStart = attributesStart;
+  sections.attributesEnd = attributesEnd;
+  sections.nlriStart = attributesEnd;
+  sections.nlriEnd = end;
+  return undefined;
 }
 
 /** An empty scan to be filled and reused. */

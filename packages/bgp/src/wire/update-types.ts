@@ -6,14 +6,17 @@ import type { Family, IpAddress } from '@rookery/net';
 import type { WireFault } from './fault.ts';
 import type { PathAttributes } from './path-attributes.ts';
 
-/** Offsets of the three sections of an UPDATE in the given bytes. Each is [start, end). */
+/**
+ * Offsets of the three sections of an UPDATE in the given bytes. Each is [start, end). Mutable and
+ * reused from message to message.
+ */
 export interface UpdateSections {
-  readonly withdrawnStart: number;
-  readonly withdrawnEnd: number;
-  readonly attributesStart: number;
-  readonly attributesEnd: number;
-  readonly nlriStart: number;
-  readonly nlriEnd: number;
+  withdrawnStart: number;
+  withdrawnEnd: number;
+  attributesStart: number;
+  attributesEnd: number;
+  nlriStart: number;
+  nlriEnd: number;
 }
 
 /** What was agreed with the sender, as far as it changes the meaning of bytes. */

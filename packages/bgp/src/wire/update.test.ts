@@ -23,6 +23,7 @@ import {
   createAttributeScan,
   endOfRibFamily,
   scanPathAttributes,
+  createUpdateSections,
   splitUpdate,
 } from './update-decode.ts';
 import { encodeEndOfRib, encodeReach, encodeUnreach } from './update-encode.ts';
@@ -46,9 +47,9 @@ const INTERNAL: AttributeContext = {
 };
 
 function split(bytes: Uint8Array): UpdateSections {
-  const sections = splitUpdate(bytes, 0, bytes.length);
-  assert.ok(sections.ok);
-  return sections.value;
+  const sections = createUpdateSections();
+  assert.equal(splitUpdate(bytes, 0, bytes.length, sections), undefined);
+  return sections;
 }
 
 function prefixes(batch: NlriBatch, family: Family): string[] {
@@ -486,9 +487,9 @@ test('no octets make the decoders throw, and faults carry what a reset would sen
     fc.property(fc.uint8Array({ minLength: 4, maxLength: 80 }), (body) => {
       const bytes = Uint8Array.from([...new Uint8Array(19).fill(255), ...body]);
       endOfRibFamily(bytes, 0, bytes.length);
-      const sections = splitUpdate(bytes, 0, bytes.length);
-      if (sections.ok) {
-        const { withdrawnEnd, attributesStart, attributesEnd, nlriEnd } = sections.value;
+      const sections = createUpdateSections();
+      if (!splitUpdate(bytes, 0, bytes.length, sections)) {
+        const { withdrawnEnd, attributesStart, attributesEnd, nlriEnd } = sections;
         assert.ok(withdrawnEnd <= attributesStart && attributesStart <= attributesEnd);
         assert.ok(attributesEnd <= nlriEnd && nlriEnd === bytes.length);
       }

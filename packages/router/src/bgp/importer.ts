@@ -6,6 +6,7 @@ import {
   SEGMENT,
   copyAttributeBlock,
   createAttributeScan,
+  createUpdateSections,
   decodeNlri,
   decodePathAttributes,
   endOfRibFamily,
@@ -13,7 +14,7 @@ import {
   splitUpdate,
   worstFault,
 } from '@rookery/bgp';
-import type { AttributeContext, Negotiated, WireFault } from '@rookery/bgp';
+import type { AttributeContext, Negotiated, UpdateSections, WireFault } from '@rookery/bgp';
 import { addressFromBytes } from '@rookery/net';
 import type { Family, IpAddress } from '@rookery/net';
 import { BlockTranscoder, WireAttributeCache } from '@rookery/rib';
@@ -62,6 +63,7 @@ export class Importer {
   readonly #families = new Map<Family, ImportFamily>();
   readonly #contexts: Record<Family, AttributeContext>;
   readonly #cache: WireAttributeCache;
+  readonly #sections = createUpdateSections();
   readonly #scan = createAttributeScan();
   #block = new Uint8Array(4096);
   /** Changes when the meaning of a block does: another epoch is another key. */
@@ -104,9 +106,9 @@ export class Importer {
   update(bytes: Uint8Array, start: number, end: number): UpdateResult {
     const ended = endOfRibFamily(bytes, start, end);
     if (ended !== undefined) return { kind: 'endOfRib', family: ended };
-    const sections = splitUpdate(bytes, start, end);
-    if (!sections.ok) return { kind: 'reset', fault: sections.error };
-    const s = sections.value;
+    const s = this.#sections;
+    const broken = splitUpdate(bytes, start, end, s);
+    if (broken) return { kind: 'reset', fault: broken };
     if (s.withdrawnEnd > s.withdrawnStart) {
       const fault = this.#withdraw(bytes, s.withdrawnStart, s.withdrawnEnd, 'ipv4');
       if (fault) return { kind: 'reset', fault };
@@ -319,10 +321,7 @@ export class Importer {
   }
 
   /** The attribute list is broken: RFC 7606 §3 (d) and §4 withdraw every prefix the message names. */
-  #malformed(
-    bytes: Uint8Array,
-    s: { attributesStart: number; attributesEnd: number; nlriStart: number; nlriEnd: number },
-  ): UpdateResult {
+  #malformed(bytes: Uint8Array, s: UpdateSections): UpdateResult {
     const context = this.#contexts.ipv4;
     const reach = s.nlriEnd > s.nlriStart ? 'classic' : 'none';
     const decoded = decodePathAttributes(bytes, s.attributesStart, s.attributesEnd, context, reach);

@@ -6,6 +6,7 @@
 import { createNlriBatch } from '@rookery/bgp';
 import type { NlriBatch } from '@rookery/bgp';
 import type { Family } from '@rookery/net';
+import { growInt32, nextCapacity } from '@rookery/rib';
 import type { AttributeStore } from '@rookery/rib';
 import type { Channel } from '../channel.ts';
 
@@ -15,8 +16,9 @@ const NONE = 0;
 export class Intake {
   readonly #batch: NlriBatch = createNlriBatch();
   /** Where each run ends, and its attributes, each with a reference. */
-  readonly #ends: number[] = [];
-  readonly #attributes: number[] = [];
+  #ends: Int32Array = new Int32Array(64);
+  #attributes: Int32Array = new Int32Array(64);
+  #runs = 0;
   #nets = new Int32Array(0);
   #owner: object | undefined;
   #store: AttributeStore | undefined;
@@ -44,7 +46,7 @@ export class Intake {
   /** The prefixes since the last run have these attributes, whose reference it takes; 0: none. */
   add(attributes: number): void {
     const store = this.#store!;
-    const last = this.#ends.length - 1;
+    const last = this.#runs - 1;
     const start = last < 0 ? 0 : this.#ends[last]!;
     if (this.#batch.count === start) {
       if (attributes !== NONE) store.release(attributes);
@@ -52,8 +54,9 @@ export class Intake {
       this.#ends[last] = this.#batch.count;
       if (attributes !== NONE) store.release(attributes);
     } else {
-      this.#ends.push(this.#batch.count);
-      this.#attributes.push(attributes);
+      if (this.#runs === this.#ends.length) this.#grow();
+      this.#ends[this.#runs] = this.#batch.count;
+      this.#attributes[this.#runs++] = attributes;
     }
   }
 
@@ -62,24 +65,26 @@ export class Intake {
    * afterwards, and whatever happens in between finds it so.
    */
   applyTo(channel: Channel): void {
-    if (this.#ends.length === 0) return;
+    const runs = this.#runs;
+    if (runs === 0) return;
     const batch = this.#batch;
     const { prefixes, attributes: store } = channel.table;
-    const ends = this.#ends.splice(0);
-    const numbers = this.#attributes.splice(0);
+    const ends = this.#ends;
+    const numbers = this.#attributes;
     const { count, pathIds } = batch;
     batch.count = 0;
+    this.#runs = 0;
     if (this.#nets.length < count) this.#nets = new Int32Array(pathIds.length);
     const nets = this.#nets;
     prefixes.warm({ words: batch.words, lengths: batch.lengths, count });
-    for (let i = 0, from = 0; i < ends.length; from = ends[i++]!) {
+    for (let i = 0, from = 0; i < runs; from = ends[i++]!) {
       if (numbers[i] === NONE) prefixes.findBatch(batch, from, ends[i]!, nets);
       else prefixes.internBatch(batch, from, ends[i]!, nets);
     }
     // A run may free what a later one means.
     prefixes.retainAll(nets, 0, count);
     const { source } = channel;
-    for (let i = 0, from = 0; i < ends.length; from = ends[i++]!) {
+    for (let i = 0, from = 0; i < runs; from = ends[i++]!) {
       const to = ends[i]!;
       const number = numbers[i]!;
       if (channel.source === source && source !== 0) {
@@ -92,10 +97,17 @@ export class Intake {
   }
 
   #drop(): void {
-    for (const number of this.#attributes) if (number !== NONE) this.#store!.release(number);
-    this.#attributes.length = 0;
-    this.#ends.length = 0;
+    for (let i = 0; i < this.#runs; i++) {
+      if (this.#attributes[i] !== NONE) this.#store!.release(this.#attributes[i]!);
+    }
+    this.#runs = 0;
     this.#batch.count = 0;
+  }
+
+  #grow(): void {
+    const capacity = nextCapacity(this.#runs, this.#runs + 1);
+    this.#ends = growInt32(this.#ends, capacity);
+    this.#attributes = growInt32(this.#attributes, capacity);
   }
 }
 

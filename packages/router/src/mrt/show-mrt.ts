@@ -8,6 +8,7 @@ import {
   decodePathAttributes,
   HEADER_LENGTH,
   MESSAGE,
+  createUpdateSections,
   splitUpdate,
 } from '@rookery/bgp';
 import type { AsPathSegment, NlriBatch, PathAttributes } from '@rookery/bgp';
@@ -63,9 +64,9 @@ export function decodeUpdate(
 ): MrtUpdate | undefined {
   const { message, as4, addPath } = record;
   if (message[HEADER_LENGTH - 1] !== MESSAGE.update) return undefined;
-  const sections = splitUpdate(message, 0, message.length);
-  if (!sections.ok) return undefined;
-  const { attributesStart, attributesEnd, nlriStart, nlriEnd } = sections.value;
+  const sections = createUpdateSections();
+  if (splitUpdate(message, 0, message.length, sections)) return undefined;
+  const { attributesStart, attributesEnd, nlriStart, nlriEnd } = sections;
   const context = {
     as4,
     peerType: 'internal',
@@ -79,7 +80,7 @@ export function decodeUpdate(
   const nets = (start: number, end: number, family: Family): Prefix[] =>
     prefixesOf(message, start, end, family, addPath);
   const { mpReach, mpUnreach, attributes } = decoded;
-  const withdrawn = nets(sections.value.withdrawnStart, sections.value.withdrawnEnd, 'ipv4');
+  const withdrawn = nets(sections.withdrawnStart, sections.withdrawnEnd, 'ipv4');
   const announced = nets(nlriStart, nlriEnd, 'ipv4').map((net) => ({ net, attributes }));
   if (mpUnreach?.family) {
     withdrawn.push(...nets(mpUnreach.nlriStart, mpUnreach.nlriEnd, mpUnreach.family));

@@ -106,7 +106,7 @@ export class KernelNexthops {
     nexthops: readonly KernelNexthop[],
     key: string,
   ): NexthopObject | undefined {
-    if (!this.#supported || !uses.some(({ routes }) => routes > ROUTES_PER_NEXTHOP)) return;
+    if (!this.#supported || !uses.some(isMuchUsed)) return undefined;
     const known = (nexthops.length === 1 ? this.#singles : this.#groups).get(key);
     if (known) return known;
     if (this.#refused.has(key)) return undefined;
@@ -315,4 +315,8 @@ export class KernelNexthops {
     });
     return hops.length === 0 ? GONE : nexthopsKey(hops);
   }
+}
+
+function isMuchUsed({ routes }: NexthopUse): boolean {
+  return routes > ROUTES_PER_NEXTHOP;
 }

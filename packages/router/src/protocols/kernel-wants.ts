@@ -10,14 +10,14 @@ export type WantState = (typeof WANT)[keyof typeof WANT];
 
 export class KernelWants {
   readonly #errors = new Map<number, PlatformError>();
-  #attributes = new Int32Array(64);
-  #states = new Uint8Array(64);
+  #attributes: Int32Array = new Int32Array(64);
+  #states: Uint8Array = new Uint8Array(64);
   /** Number of the last change. */
-  #numbers = new Uint32Array(64);
+  #numbers: Uint32Array = new Uint32Array(64);
   /** Number of the form that the last change gave the route. */
-  #forms = new Int32Array(64);
+  #forms: Int32Array = new Int32Array(64);
   /** 1: the route changed while the order was under way. */
-  #changed = new Uint8Array(64);
+  #changed: Uint8Array = new Uint8Array(64);
   #count = 0;
   #limit = 0;
 
