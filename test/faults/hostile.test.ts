@@ -27,6 +27,7 @@ const VANISHING = '10.0.9.5';
 const RUDE = '10.0.9.6';
 const SERVED = '10.0.9.7';
 const QUIET = '10.0.9.8';
+const DEAF = '10.0.9.9';
 
 let bench: HostileBench;
 let honest: WireSocket;
@@ -100,6 +101,31 @@ test('a peer that never reads is closed and costs nobody anything', { skip }, as
   for (const socket of [slow, reader, feeder]) socket.end();
   await honestUnharmed();
 });
+
+test(
+  'a peer that talks but takes nothing is closed, however little waits for it',
+  { skip },
+  async () => {
+    const deaf = new WireSocket(DEAF);
+    await deaf.establish(openOf('external', 3));
+    deaf.socket.pause();
+    const talk = setInterval(() => deaf.send(KEEPALIVE), 900);
+    const feeder = new WireSocket(FEEDER);
+    await feeder.establish(openOf('external', 240));
+    try {
+      // More than the kernel holds for it, less than would stop the router from queueing more.
+      for (let i = 0; i < 250; i++) feeder.send(heavyRoute(i));
+      await until('it to be given up', 20_000, () =>
+        when(/deaf: Error: Send hold timer expired/i.test(bench.log())),
+      );
+      assert.equal(feeder.closed, false);
+    } finally {
+      clearInterval(talk);
+      for (const socket of [deaf, feeder]) socket.end();
+    }
+    await honestUnharmed();
+  },
+);
 
 test('hundreds of strangers leave ten lines and no descriptor', { skip }, async () => {
   const descriptors = bench.descriptors();
@@ -264,6 +290,7 @@ function renderConf(): string {
     protocol('feeder', FEEDER, 'passive;'),
     protocol('reader', READER, 'passive;', 'all'),
     protocol('slow', SLOW, 'passive; send hold time 4;', 'all'),
+    protocol('deaf', DEAF, 'passive; send hold time 4;', 'all'),
     protocol('vanishing', VANISHING, 'passive;'),
     protocol('rude', RUDE, 'passive;'),
     protocol('served', SERVED, ''),

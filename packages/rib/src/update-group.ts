@@ -89,7 +89,8 @@ export class UpdateGroup {
   #alikeEnd = 0;
   /** A slot was staged twice: what its run says is no longer so. */
   #restaged = false;
-  #runs: number[] = [];
+  #runs: Int32Array = new Int32Array(3 * 64);
+  #runsEnd = 0;
   #refused = 0;
   /** Slots of a batch that change. */
   #changed = new Int32Array(64);
@@ -546,14 +547,17 @@ export class UpdateGroup {
   }
 
   #addRun(audience: Audience, end: number, messages: number): void {
-    const runs = this.#runs;
-    const last = runs.length - 3;
-    if (last >= 0 && runs[last] === audience) {
-      runs[last + 1] = end;
-      runs[last + 2]! += messages;
-    } else {
-      runs.push(audience, end, messages);
+    const at = this.#runsEnd;
+    if (at > 0 && this.#runs[at - 3] === audience) {
+      this.#runs[at - 2] = end;
+      this.#runs[at - 1]! += messages;
+      return;
     }
+    if (at === this.#runs.length) this.#runs = growInt32(this.#runs, at * 2);
+    this.#runs[at] = audience;
+    this.#runs[at + 1] = end;
+    this.#runs[at + 2] = messages;
+    this.#runsEnd = at + 3;
   }
 
   #seal(readers: number): void {
@@ -561,11 +565,11 @@ export class UpdateGroup {
     this.#stream.append({
       bytes: this.#packer.take(),
       slots: this.#chunkSlots.slice(0, this.#chunkSlotCount),
-      runs: Int32Array.from(this.#runs),
+      runs: this.#runs.slice(0, this.#runsEnd),
       waiting: readers,
     });
     this.#chunkSlotCount = 0;
-    this.#runs = [];
+    this.#runsEnd = 0;
   }
 
   /** The route cannot be sent: it is not exported. */

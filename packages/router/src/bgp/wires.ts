@@ -9,8 +9,11 @@ import type { ConnectionId, Order } from '../io.ts';
 export interface Wire {
   readonly id: ConnectionId;
   readonly reader: FrameReader;
-  /** Octets given to the platform since it last said that all are with the kernel. */
+  /** Octets given to the platform since it last said that all are with the kernel, and since when. */
   queuedBytes: number;
+  queuedAtMs: number;
+  /** The session was told that the neighbor does not take what it is sent. */
+  isBlocked: boolean;
 }
 
 export class Wires {
@@ -62,6 +65,7 @@ export class Wires {
 
   send(wire: Wire, bytes: Uint8Array): void {
     this.#engine.order({ kind: 'tcpSend', connection: wire.id, bytes });
+    if (wire.queuedBytes === 0) wire.queuedAtMs = this.#engine.nowMs;
     wire.queuedBytes += bytes.length;
   }
 
@@ -81,6 +85,12 @@ export class Wires {
   }
 
   #add(role: ConnectionRole, id: ConnectionId): void {
-    this.#wires[role] = { id, reader: new FrameReader(), queuedBytes: 0 };
+    this.#wires[role] = {
+      id,
+      reader: new FrameReader(),
+      queuedBytes: 0,
+      queuedAtMs: 0,
+      isBlocked: false,
+    };
   }
 }

@@ -68,6 +68,8 @@ import type { ProtocolView } from '../view.ts';
 
 /** Octets that may wait in the platform before a session gets no more UPDATEs. */
 const SEND_LIMIT = 1024 * 1024;
+/** What has waited so long for the kernel waits for the neighbor. */
+const QUEUE_IS_OLD_MS = 1000;
 
 export class BgpProtocol extends Protocol implements ListenClient, BfdClient, ConnectionHandler {
   readonly kind = 'bgp';
@@ -315,8 +317,9 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
         return;
       case 'tcpDrained': {
         const wire = this.#wires.of(role)!;
-        if (wire.queuedBytes === 0) return;
         wire.queuedBytes = 0;
+        if (!wire.isBlocked) return;
+        wire.isBlocked = false;
         this.#step({ kind: 'sendQueueChanged', connection: role, waiting: false });
         return;
       }
@@ -467,11 +470,24 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     const wire = this.#wires.of(role);
     if (!wire) return;
     this.#wires.send(wire, bytes);
+    this.#noteQueue(role, wire);
     const type = bytes[HEADER_LENGTH - 1];
     if (type === MESSAGE.open) this.opens.sent = bytes;
     if (this.engine.taps.size === 0) return;
     if (type !== MESSAGE.open && type !== MESSAGE.notification) return;
     for (const tap of this.engine.taps) tap.messageSeen(this, 'sent', bytes, 0, bytes.length);
+  }
+
+  /**
+   * RFC 9687 §3: the neighbor does not take what it is sent. Most of what is sent is with the kernel
+   * before this turn ends, so that a short queue says nothing yet; KEEPALIVEs ask again.
+   */
+  #noteQueue(role: ConnectionRole, wire: Wire): void {
+    if (wire.isBlocked) return;
+    const isOld = this.engine.nowMs - wire.queuedAtMs > QUEUE_IS_OLD_MS;
+    if (!isOld && wire.queuedBytes <= SEND_LIMIT) return;
+    wire.isBlocked = true;
+    this.#step({ kind: 'sendQueueChanged', connection: role, waiting: true });
   }
 
   #received(role: ConnectionRole, bytes: Uint8Array): void {
@@ -623,8 +639,5 @@ export class BgpProtocol extends Protocol implements ListenClient, BfdClient, Co
     }
     for (const bytes of buffers) this.#send(role, bytes);
     countSent(this.peer, 'update', messages + (endOfRib ? 1 : 0), this.engine.nowMs);
-    if (wire.queuedBytes > SEND_LIMIT) {
-      this.#step({ kind: 'sendQueueChanged', connection: role, waiting: true });
-    }
   }
 }
