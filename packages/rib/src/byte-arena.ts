@@ -3,6 +3,8 @@
 // nothing, and each is as long as all before it, so little costs little; blocks are not merged,
 // because sizes of attribute blocks repeat.
 
+import { LastView, viewOf } from '@rookery/net';
+
 const PAGE_BYTES = 1 << 20;
 const FIRST_PAGE_BYTES = 1 << 14;
 const UNIT = 8;
@@ -14,6 +16,8 @@ export const MAX_BLOCK_BYTES = PAGE_BYTES;
 
 export class ByteArena {
   readonly #pages: Uint8Array[] = [];
+  readonly #views: DataView[] = [];
+  readonly #source = new LastView();
   /** First free block by size in units; address + 1, 0 when none. */
   readonly #free = new Map<number, number>();
   readonly #pageBytes: number;
@@ -38,9 +42,12 @@ export class ByteArena {
     const units = Math.max(1, (to - from + UNIT - 1) >>> 3);
     this.#usedBytes += units * UNIT;
     const address = this.#take(units);
-    const page = this.#pages[address >>> UNIT_BITS]!;
+    const page = this.#views[address >>> UNIT_BITS]!;
+    const source = this.#source.of(bytes);
     let at = (address & UNIT_MASK) * UNIT;
-    for (let i = from; i < to; i++) page[at++] = bytes[i]!;
+    let i = from;
+    for (; i + 4 <= to; i += 4, at += 4) page.setInt32(at, source.getInt32(i, true), true);
+    for (; i < to; i++) page.setUint8(at++, bytes[i]!);
     return address;
   }
 
@@ -96,20 +103,24 @@ export class ByteArena {
   #addPage(neededBytes: number): void {
     const doubled = Math.max(FIRST_PAGE_BYTES, this.#capacityBytes, neededBytes);
     const bytes = Math.min(doubled, this.#pageBytes);
-    this.#pages.push(new Uint8Array(bytes));
+    const page = new Uint8Array(bytes);
+    this.#pages.push(page);
+    this.#views.push(viewOf(page));
     this.#capacityBytes += bytes;
     this.#next = 0;
     this.#end = bytes / UNIT;
   }
 }
 
+const hashed = new LastView();
+
 /** Hash of `bytes[from, to)`, four octets at a time; unsigned. */
 export function hashBytes(bytes: Uint8Array, from: number, to: number, seed: number): number {
   let h = seed ^ (to - from);
+  const view = hashed.of(bytes);
   let i = from;
   for (; i + 4 <= to; i += 4) {
-    const word = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-    h = Math.imul(h ^ word, 0x9e3779b1);
+    h = Math.imul(h ^ view.getInt32(i, true), 0x9e3779b1);
     h ^= h >>> 15;
   }
   let tail = 0;

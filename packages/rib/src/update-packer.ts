@@ -2,6 +2,7 @@
 // prefixes as fit (RFC 4271 §4.3; multiprotocol RFC 4760 §3 and §4; ADD-PATH RFC 7911 §3). What the
 // block says is the encoder's work, which prefixes share it is the update group's.
 
+import { viewOf } from '@rookery/net';
 import type { ExportView } from './export-view.ts';
 
 /** Given by the engine: knows the session's encoding, AS, next hop rules. */
@@ -26,6 +27,7 @@ export interface UpdateFormat {
   readonly mpWithdraw: boolean;
 }
 
+const MARKER = 16;
 const HEADER = 19;
 const UPDATE = 2;
 const MP_REACH = 14;
@@ -36,6 +38,7 @@ const MP_FLAGS = 0x90;
 export class UpdatePacker {
   /** Written messages; taken and reset by the owner. */
   bytes = new Uint8Array(128 * 1024);
+  #words = viewOf(this.bytes);
   at = 0;
   messages = 0;
   readonly #view: ExportView;
@@ -44,6 +47,7 @@ export class UpdatePacker {
   readonly #mpWithdraw: boolean;
   readonly #afi: number;
   readonly #block = new Uint8Array(65_536 + 64);
+  readonly #blockWords = viewOf(this.#block);
   #blockLength = 0;
   readonly #nextHop = new Uint8Array(64);
   #nextHopLength = 0;
@@ -144,8 +148,9 @@ export class UpdatePacker {
       const bytes = new Uint8Array(this.bytes.length * 2);
       bytes.set(this.bytes);
       this.bytes = bytes;
+      this.#words = viewOf(bytes);
     }
-    this.bytes.fill(255, start, start + 16);
+    for (let i = 0; i < MARKER; i += 4) this.#words.setInt32(start + i, -1);
     return start;
   }
 
@@ -163,16 +168,18 @@ export class UpdatePacker {
   }
 
   #putBlock(at: number): number {
-    const { bytes } = this;
-    const block = this.#block;
+    const words = this.#words;
+    const block = this.#blockWords;
     const length = this.#blockLength;
-    for (let i = 0; i < length; i++) bytes[at + i] = block[i]!;
+    // Whole words: what is behind the block is written over, and there is room for it.
+    for (let i = 0; i < length; i += 4) words.setInt32(at + i, block.getInt32(i, true), true);
     return at + length;
   }
 
   /** Leaves `this.at` behind the prefixes. */
   #putNlri(slots: Int32Array, from: number, to: number, start: number, limit: number): number {
     const { bytes } = this;
+    const out = this.#words;
     const view = this.#view;
     const { prefixes, addPath } = view;
     const { words, lengths } = prefixes.columns;
@@ -186,21 +193,13 @@ export class UpdatePacker {
       const octets = (length + 7) >>> 3;
       if (at + fixed + octets > limit) break;
       if (addPath) {
-        const pathId = view.pathIdOf(slot);
-        bytes[at] = pathId >>> 24;
-        bytes[at + 1] = pathId >>> 16;
-        bytes[at + 2] = pathId >>> 8;
-        bytes[at + 3] = pathId;
+        out.setInt32(at, view.pathIdOf(slot));
         at += 4;
       }
       bytes[at++] = length;
       // Whole words: what is behind the prefix is written over, there is always room for it.
       for (let done = 0; done < octets; done += 4) {
-        const word = words[net * prefixes.width + (done >> 2)]!;
-        bytes[at + done] = word >>> 24;
-        bytes[at + done + 1] = word >>> 16;
-        bytes[at + done + 2] = word >>> 8;
-        bytes[at + done + 3] = word;
+        out.setInt32(at + done, words[net * prefixes.width + (done >> 2)]!);
       }
       at += octets;
     }

@@ -1,11 +1,15 @@
 // NLRI: prefixes on the wire (RFC 4271 §4.3, RFC 4760 §5, ADD-PATH RFC 7911 §3). Decoding fills
 // columns of numbers without an object per prefix; encoding writes from the same columns.
 
+import { LastView } from '@rookery/net';
 import type { Family } from '@rookery/net';
 import { ERROR, UPDATE_ERROR } from './constants.ts';
 import { NO_DATA } from './fault.ts';
 import type { WireFault } from './fault.ts';
 import type { NlriBatch } from './update-types.ts';
+
+/** Messages of one read are decoded one after the other. */
+const lastView = new LastView();
 
 /** Empty columns; they grow on first use. One batch per family may serve a whole daemon. */
 export function createNlriBatch(): NlriBatch {
@@ -91,13 +95,13 @@ export function writeNlri(
  * The first `bits` bits at an offset as a word, none when that is not positive. Trailing bits are
  * irrelevant (RFC 4271 §4.3), so what is behind a prefix may be read and is cleared.
  */
-function wordAt(bytes: Uint8Array, at: number, bits: number): number {
+function wordAt(view: DataView, at: number, bits: number): number {
   if (bits <= 0) return 0;
   let word = 0;
-  if (at + 4 <= bytes.length) {
-    word = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  if (at + 4 <= view.byteLength) {
+    word = view.getInt32(at);
   } else {
-    for (let i = 0; i * 8 < bits && i < 4; i++) word |= bytes[at + i]! << (24 - i * 8);
+    for (let i = 0; i * 8 < bits && i < 4; i++) word |= view.getUint8(at + i) << (24 - i * 8);
   }
   return bits >= 32 ? word : word & (-1 << (32 - bits));
 }
@@ -111,6 +115,7 @@ function walk4(
   batch: NlriBatch,
 ): number {
   const { words, lengths, pathIds } = batch;
+  const view = lastView.of(bytes);
   let count = batch.count;
   let at = start;
   while (at < end) {
@@ -118,13 +123,13 @@ function walk4(
     let offset = at;
     if (addPath) {
       if (end - at < 5) return at;
-      id = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      id = view.getInt32(at);
       offset += 4;
     }
     const length = bytes[offset++]!;
     const octets = (length + 7) >>> 3;
     if (length > 32 || end - offset < octets) return at;
-    words[count] = wordAt(bytes, offset, length);
+    words[count] = wordAt(view, offset, length);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
@@ -142,6 +147,7 @@ function walk6(
   batch: NlriBatch,
 ): number {
   const { words, lengths, pathIds } = batch;
+  const view = lastView.of(bytes);
   let count = batch.count;
   let at = start;
   while (at < end) {
@@ -149,17 +155,17 @@ function walk6(
     let offset = at;
     if (addPath) {
       if (end - at < 5) return at;
-      id = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      id = view.getInt32(at);
       offset += 4;
     }
     const length = bytes[offset++]!;
     const octets = (length + 7) >>> 3;
     if (length > 128 || end - offset < octets) return at;
     const base = count * 4;
-    words[base] = wordAt(bytes, offset, length);
-    words[base + 1] = wordAt(bytes, offset + 4, length - 32);
-    words[base + 2] = wordAt(bytes, offset + 8, length - 64);
-    words[base + 3] = wordAt(bytes, offset + 12, length - 96);
+    words[base] = wordAt(view, offset, length);
+    words[base + 1] = wordAt(view, offset + 4, length - 32);
+    words[base + 2] = wordAt(view, offset + 8, length - 64);
+    words[base + 3] = wordAt(view, offset + 12, length - 96);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
