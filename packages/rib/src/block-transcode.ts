@@ -3,6 +3,7 @@
 // (faults, sets, confederations, unknown or rare attributes, odd flags or order) is left to the
 // decoder of the bgp package, which alone knows RFC 7606. Accepts only what that would accept.
 
+import { LastView } from '@rookery/net';
 import { PART } from './attribute-codec.ts';
 
 export interface TranscodeRules {
@@ -64,6 +65,8 @@ export class BlockTranscoder {
   hasMed = false;
   med = 0;
   localPref = 0;
+  readonly #input = new LastView();
+  readonly #output = new LastView();
 
   /** Transcodes bytes[from, to); false when the block is for the decoder. */
   transcode(bytes: Uint8Array, from: number, to: number, rules: TranscodeRules): boolean {
@@ -195,19 +198,21 @@ export class BlockTranscoder {
     }
     const count = bytes[from + 1]!;
     if (bytes[from] !== AS_SEQUENCE || count === 0 || to - from !== 2 + count * 4) return false;
-    for (let at = from + 2; at < to; at += 4) {
-      const asn = read32(bytes, at);
-      if (asn === 0 || asn === rules.ownAs) return false;
-    }
+    const words = this.#input.of(bytes);
     this.pathLength = count;
-    this.neighborAs = read32(bytes, from + 2);
+    this.neighborAs = words.getUint32(from + 2);
     if (rules.firstAs !== 0 && this.neighborAs !== rules.firstAs) return false;
     const out = this.bytes;
     let end = this.#open(PART.asPath, 3 + count * 4);
     out[end++] = AS_SEQUENCE;
     out[end++] = 0;
     out[end++] = count;
-    for (let at = from + 2; at < to; at++) out[end++] = bytes[at]!;
+    const outWords = this.#output.of(out);
+    for (let at = from + 2; at < to; at += 4, end += 4) {
+      const asn = words.getUint32(at);
+      if (asn === 0 || asn === rules.ownAs) return false;
+      outWords.setUint32(end, asn);
+    }
     this.end = end;
     return true;
   }
