@@ -25,9 +25,8 @@ export function giveMemoryBack(flavor: 'regular' | 'last-resort' = 'regular'): v
 }
 
 /**
- * The next collections come when the heap has grown fourfold. V8 takes columns that grow for objects
- * that do: with its own limit it marks the ten MiB of real objects after every ten MiB of columns,
- * half a dozen times during a full table.
+ * The next collections come when the heap has grown fourfold. V8 takes every buffer that is sent for
+ * an object: with its own limit it marks the ten MiB of real objects twice during a full table.
  */
 export function collectSeldom(): void {
   setFlagsFromString('--heap-growing-percent=300');
