@@ -71,6 +71,10 @@ async function runTier(name: string, globs: readonly string[], concurrency: numb
   console.log(`\n${name}: ${files.length} files`);
   const stream = run({ files, concurrency, cwd: root, timeout: 420_000 });
   let file = '';
+  const said = new Map<string, string>();
+  stream.on('test:stderr', ({ file: of, message }) => {
+    said.set(of, ((said.get(of) ?? '') + message).slice(-2000));
+  });
   stream.on('test:pass', (event) => {
     if (isContainer(event)) return;
     if (event.skip !== undefined) {
@@ -87,7 +91,8 @@ async function runTier(name: string, globs: readonly string[], concurrency: numb
     const error = event.details.error;
     const cause = error.cause instanceof Error ? error.cause : error;
     file = event.file?.replace(`${root}/`, '') ?? '';
-    const text = `${file}: ${event.name}\n${indent(cause.stack ?? cause.message)}`;
+    const death = isFileFailure(event) ? lastWordsOf(error, said.get(event.name)) : '';
+    const text = `${file}: ${event.name}\n${indent((cause.stack ?? cause.message) + death)}`;
     total.failures.push(text);
     console.log(`  FAIL ${text}`);
   });
@@ -109,6 +114,12 @@ function isContainer(event: { readonly details: { readonly type?: string | undef
 /** A file that could not be loaded, or died, has no test of its own to carry the failure. */
 function isFileFailure(event: { readonly nesting: number; readonly name: string }): boolean {
   return event.nesting === 0 && event.name.endsWith('.ts');
+}
+
+/** What is known of a file that ended by other means than a test: its process may have crashed. */
+function lastWordsOf(error: object, stderr = ''): string {
+  const { exitCode, signal } = error as { exitCode?: number; signal?: string };
+  return `\nexit code ${exitCode}, signal ${signal}\n${stderr}`;
 }
 
 function installPeers(
