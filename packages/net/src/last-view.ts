@@ -15,6 +15,7 @@ export class LastView {
   }
 }
 
+/** A view of exactly these octets, in the same memory. */
 export function viewOf(octets: Uint8Array): DataView {
   return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 }

@@ -3,7 +3,7 @@
 // (faults, sets, confederations, unknown or rare attributes, odd flags or order) is left to the
 // decoder of the bgp package, which alone knows RFC 7606. Accepts only what that would accept.
 
-import { LastView } from '@rookery/net';
+import { LastView, readU32 } from '@rookery/net';
 import { PART } from './attribute-codec.ts';
 
 export interface TranscodeRules {
@@ -122,19 +122,19 @@ export class BlockTranscoder {
         case ATTRIBUTE.med:
           if (length !== 4) return false;
           this.hasMed = true;
-          this.med = read32(bytes, value);
+          this.med = readU32(bytes, value);
           this.#copy(PART.med, bytes, value, next);
           break;
         case ATTRIBUTE.localPref:
           if (length !== 4 || !rules.internal) return false;
-          localPref = read32(bytes, value);
+          localPref = readU32(bytes, value);
           break;
         case ATTRIBUTE.atomicAggregate:
           if (length !== 0) return false;
           this.#copy(PART.atomicAggregate, bytes, value, next);
           break;
         case ATTRIBUTE.aggregator:
-          if (length !== 8 || read32(bytes, value) === 0) return false;
+          if (length !== 8 || readU32(bytes, value) === 0) return false;
           this.#putAggregator(bytes, value);
           break;
         case ATTRIBUTE.communities:
@@ -229,7 +229,7 @@ export class BlockTranscoder {
     const localPref = received >= 0 ? received : rules.defaultLocalPref;
     this.localPref = localPref;
     const at = this.#open(PART.localPref, 4);
-    write32(this.bytes, at, localPref);
+    this.#output.of(this.bytes).setUint32(at, localPref);
     this.end = at + 4;
   }
 
@@ -273,17 +273,4 @@ function repeats(bytes: Uint8Array, from: number, to: number): boolean {
     }
   }
   return false;
-}
-
-function read32(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
-  );
-}
-
-function write32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

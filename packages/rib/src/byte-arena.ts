@@ -11,6 +11,8 @@ const UNIT = 8;
 const UNIT_BITS = 17;
 const UNIT_MASK = (1 << UNIT_BITS) - 1;
 
+const hashed = new LastView();
+
 /** The longest string that an arena of the largest pages takes, in octets. */
 export const MAX_BLOCK_BYTES = PAGE_BYTES;
 
@@ -111,8 +113,6 @@ export class ByteArena {
     this.#end = bytes / UNIT;
   }
 }
-
-const hashed = new LastView();
 
 /** Hash of `bytes[from, to)`, four octets at a time; unsigned. */
 export function hashBytes(bytes: Uint8Array, from: number, to: number, seed: number): number {
