@@ -12,7 +12,7 @@ import {
 import { RTM_GETROUTE, decodeRoute } from '../packages/linux/src/netlink/route.ts';
 import { openNetlink } from '../packages/linux/src/netlink/socket.ts';
 import { receiveBytes, sendBytes, setRealtimePriority } from '../packages/linux/src/sys.ts';
-import { nowMs } from './session.ts';
+import { nowMs } from './clock.ts';
 
 export interface ProbeTask {
   /** The daemon. */

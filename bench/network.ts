@@ -10,6 +10,11 @@ export interface TestBed {
   /** Namespace of generators and receivers. */
   readonly tester: string;
   pids(): number[];
+  /**
+   * Whether the tester's kernel acknowledges every segment at once. A daemon that sends several small
+   * ones may wait for that (Nagle's algorithm), and must not wait for a tool that is in no hurry to read.
+   */
+  acknowledgeAtOnce(on: boolean): void;
   /** Ends what still runs in the namespaces and deletes them. */
   close(): Promise<void>;
 }
@@ -78,6 +83,10 @@ export function openTestBed(name: string, addresses: readonly string[]): TestBed
     dut,
     tester,
     pids: () => pidsIn(dut),
+    acknowledgeAtOnce: (on) => {
+      const route = ['10.99.0.0/16', 'dev', outside, 'proto', 'kernel', 'scope', 'link'];
+      ip('-n', tester, 'route', 'change', ...route, 'quickack', on ? '1' : '0');
+    },
     close: async () => {
       process.off('SIGINT', interrupted);
       process.off('SIGTERM', interrupted);

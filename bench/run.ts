@@ -14,6 +14,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureChurn } from './churn.ts';
+import type { LoadPair } from './churn.ts';
+import { nowMs } from './clock.ts';
 import type { Daemon, DaemonTask } from './daemons.ts';
 import {
   DUT,
@@ -26,9 +29,7 @@ import {
 } from './network.ts';
 import type { TestBed } from './network.ts';
 import type { Scenario } from './scenarios.ts';
-import { nowMs } from './session.ts';
 import { FIRST_GENERATOR_AS } from './table.ts';
-import { CHURN_PREFIXES } from './side.ts';
 import type { SideAnswer, SideCommand, SideSetup } from './side.ts';
 
 export interface RunResult {
@@ -127,11 +128,8 @@ export async function runOnce(
   return result;
 }
 
-interface Run {
-  readonly bed: TestBed;
+interface Run extends LoadPair {
   readonly scenario: Scenario;
-  readonly source: Side;
-  readonly sink: Side;
   readonly figures: Record<string, number>;
   readonly problems: string[];
   readonly limitMs: number;
@@ -206,36 +204,15 @@ async function load(run: Run): Promise<void> {
 }
 
 async function churn(run: Run, rounds: number): Promise<void> {
-  const { bed, source, sink, figures, problems } = run;
+  const { bed, sink, figures, problems } = run;
   const before = figuresOf(bed.pids());
-  const took = { withdraw: [] as number[], announce: [] as number[] };
-  for (let round = 0; round < rounds; round++) {
-    for (const kind of ['withdraw', 'announce'] as const) {
-      const waiting = sink.ask({
-        command: 'expect',
-        kind: kind === 'withdraw' ? 'withdrawn' : 'announced',
-        count: CHURN_PREFIXES,
-        quietMs: 0,
-        limitMs: 3000,
-      });
-      const sent = await source.ask({ command: 'churn', kind, round });
-      const reached = await waiting;
-      if (reached.reachedMs === undefined) problems.push(`churn round ${round} was not complete`);
-      else took[kind].push((reached.reachedMs as number) - (sent.startMs as number));
-      await pause(3);
-    }
-    if (problems.length > 0) return;
-  }
-  for (const [kind, label] of [
-    ['withdraw', 'Withdraw'] as const,
-    ['announce', 'Announce'] as const,
-  ]) {
-    const sorted = took[kind].toSorted((x, y) => x - y);
-    figures[`churn${label}P50Ms`] = sorted[Math.floor(sorted.length / 2)]!;
-    figures[`churn${label}P99Ms`] = sorted[Math.floor(sorted.length * 0.99)]!;
-    figures.churnMaxMs = Math.max(figures.churnMaxMs ?? 0, sorted.at(-1)!);
-  }
+  const took = await measureChurn(run, rounds);
   figures.churnCpuSec = figuresOf(bed.pids()).cpuSec - before.cpuSec;
+  figures.churnWithdrawP50Ms = took.withdraw.p50Ms;
+  figures.churnWithdrawP99Ms = took.withdraw.p99Ms;
+  figures.churnAnnounceP50Ms = took.announce.p50Ms;
+  figures.churnAnnounceP99Ms = took.announce.p99Ms;
+  figures.churnMaxMs = Math.max(took.withdraw.maxMs, took.announce.maxMs);
   const checked = await sink.ask({ command: 'check', state: 'full' }, run.limitMs);
   problems.push(...(checked.problems as string[]).map((p) => `after churn: ${p}`));
 }

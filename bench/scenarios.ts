@@ -46,7 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'S1',
     what: '1 peer x 1,000,000 prefixes, churn in them (S5), withdrawal of all',
     prefixes: 1_000_000,
-    churnRounds: 100,
+    churnRounds: 300,
     withdraw: true,
     targets: [
       { figure: 'loadSec', peer: 'bird', ratio: 0.4 },

@@ -1,58 +1,116 @@
 // The tool against itself: a generator straight into a receiver. What this takes is what the tool may
-// at most add to a figure.
+// at most add to a figure. The same with a relay in between that knows nothing of BGP is the floor for
+// every daemon that runs on Node.
 
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { measureChurn } from './churn.ts';
+import type { Latency, LoadPair } from './churn.ts';
 import { DUT, generatorAddress, openTestBed, receiverAddress } from './network.ts';
+import type { TestBed } from './network.ts';
 import { openSide } from './run.ts';
+import type { SideSetup } from './side.ts';
 import { FIRST_GENERATOR_AS } from './table.ts';
 
-/** Generator straight into receiver: what the tool itself costs, for a million prefixes. */
+const COUNT = 1_000_000;
+const CHURN_ROUNDS = 300;
+const GENERATOR = generatorAddress('ipv4', 0);
+const RECEIVER = receiverAddress('ipv4', 0);
+
+/** What the tool itself costs for a million prefixes and their churn, and what a relay does. */
 export async function testSelf(): Promise<string> {
-  const receiver = receiverAddress('ipv4', 0);
-  const generator = generatorAddress('ipv4', 0);
-  const bed = openTestBed(process.pid.toString(36), [generator, receiver]);
+  const direct = await withPair('direct', async (pair) => {
+    const load = await loadAll(pair);
+    return { load, churn: echoesOf(await measureChurn(pair, CHURN_ROUNDS)) };
+  });
+  const relayed = await withPair('relay', async (pair) => {
+    await loadAll(pair);
+    return echoesOf(await measureChurn(pair, CHURN_ROUNDS));
+  });
+  return (
+    `Self-test: ${direct.load}.\n` +
+    `Its churn without a daemon: ${direct.churn}; through a relay on Node: ${relayed}.`
+  );
+}
+
+async function withPair<T>(
+  way: 'direct' | 'relay',
+  measure: (pair: LoadPair) => Promise<T>,
+): Promise<T> {
+  const bed = openTestBed(process.pid.toString(36), [GENERATOR, RECEIVER]);
   const children: ChildProcess[] = [];
   try {
+    if (way === 'relay') children.push(startRelay(bed));
     const common = {
-      table: { family: 'ipv4', count: 1_000_000, seed: 1 },
+      table: { family: 'ipv4', count: COUNT, seed: 1 },
       dut: { address: DUT.ipv4, as: DUT.as },
-      generators: [generator],
+      generators: [GENERATOR],
       disjoint: false,
+      noDaemon: true,
     } as const;
-    const sessions = [{ address: generator, as: FIRST_GENERATOR_AS }];
-    const [source, sink] = await Promise.all([
-      openSide(bed.tester, { ...common, role: 'generator', sessions }, children),
-      openSide(
-        bed.dut,
-        { ...common, role: 'receiver', sessions: [{ address: DUT.ipv4, as: DUT.as }], serve: true },
-        children,
-      ),
+    const source: SideSetup = {
+      ...common,
+      role: 'generator',
+      sessions: [{ address: GENERATOR, as: FIRST_GENERATOR_AS }],
+    };
+    const sink: SideSetup = {
+      ...common,
+      role: 'receiver',
+      serve: way === 'direct',
+      sessions: [{ address: way === 'direct' ? DUT.ipv4 : RECEIVER, as: DUT.as }],
+    };
+    const pair = {
+      bed,
+      source: await openSide(bed.tester, source, children),
+      sink: await openSide(way === 'direct' ? bed.dut : bed.tester, sink, children),
+    };
+    await Promise.all([
+      pair.source.ask({ command: 'connect' }),
+      pair.sink.ask({ command: 'connect' }),
     ]);
-    const cpu = async (): Promise<number> =>
-      ((await source.ask({ command: 'cpu' })).cpuSec as number) +
-      ((await sink.ask({ command: 'cpu' })).cpuSec as number);
-    await Promise.all([source.ask({ command: 'connect' }), sink.ask({ command: 'connect' })]);
-    const before = await cpu();
-    const waiting = sink.ask({
-      command: 'expect',
-      kind: 'announced',
-      count: 1_000_000,
-      quietMs: 100,
-      limitMs: 20_000,
-    });
-    const sent = await source.ask({ command: 'announce' });
-    const reached = await waiting;
-    const after = await cpu();
-    const checked = await sink.ask({ command: 'check', state: 'full' });
-    const ms = (reached.reachedMs as number) - (sent.startMs as number);
-    const problems = checked.problems as string[];
-    return (
-      `Self-test: 1,000,000 prefixes from generator to receiver without a daemon in ${ms.toFixed(0)} ms ` +
-      `with ${(after - before).toFixed(2)} s of CPU in both processes; ` +
-      `${problems.length === 0 ? 'the table was right' : `WRONG: ${problems.join('; ')}`}.`
-    );
+    return await measure(pair);
   } finally {
     for (const child of children) child.kill();
     await bed.close();
   }
+}
+
+function startRelay(bed: TestBed): ChildProcess {
+  const script = join(import.meta.dirname, 'relay.ts');
+  return spawn('ip', ['netns', 'exec', bed.dut, process.execPath, script], { stdio: 'inherit' });
+}
+
+async function loadAll({ source, sink }: LoadPair): Promise<string> {
+  const cpu = async (): Promise<number> =>
+    ((await source.ask({ command: 'cpu' })).cpuSec as number) +
+    ((await sink.ask({ command: 'cpu' })).cpuSec as number);
+  const before = await cpu();
+  const waiting = sink.ask({
+    command: 'expect',
+    kind: 'announced',
+    count: COUNT,
+    quietMs: 100,
+    limitMs: 20_000,
+  });
+  const sent = await source.ask({ command: 'announce' });
+  const reached = await waiting;
+  const after = await cpu();
+  const checked = await sink.ask({ command: 'check', state: 'full' });
+  const ms = (reached.reachedMs as number) - (sent.startMs as number);
+  const problems = checked.problems as string[];
+  return (
+    `1,000,000 prefixes from generator to receiver without a daemon in ${ms.toFixed(0)} ms ` +
+    `with ${(after - before).toFixed(2)} s of CPU in both processes; ` +
+    (problems.length === 0 ? 'the table was right' : `WRONG: ${problems.join('; ')}`)
+  );
+}
+
+function echoesOf(latencies: Readonly<Record<'withdraw' | 'announce', Latency>>): string {
+  return (['withdraw', 'announce'] as const)
+    .map((kind) => {
+      const { p50Ms, p99Ms } = latencies[kind];
+      return `${kind} p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)} ms`;
+    })
+    .join(', ');
 }

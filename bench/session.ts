@@ -3,6 +3,10 @@
 // by. Nothing else happens before the run is over: what was received is decoded later.
 
 import net from 'node:net';
+import { writeBytes } from '../packages/linux/src/sys.ts';
+import { descriptorOf, takeOver } from '../packages/linux/src/tcp.ts';
+import { nowMs } from './clock.ts';
+import { StampedReader } from './stamped-reader.ts';
 import { encodeOpen, KEEPALIVE, addressBytes } from './stream.ts';
 
 export interface SessionOptions {
@@ -40,6 +44,7 @@ export class Session {
   onUp: () => void = () => {};
   onPrefixes: () => void = () => {};
   #socket: net.Socket | undefined;
+  #stamped: StampedReader | undefined;
   /** Octets of a message that was cut by the end of a chunk. */
   #rest: Uint8Array = new Uint8Array(0);
 
@@ -54,7 +59,7 @@ export class Session {
       port: 179,
       localAddress: local,
       noDelay: true,
-      onread: { buffer: Buffer.allocUnsafeSlow(256 * 1024), callback: (n, b) => this.#read(n, b) },
+      onread: this.#reads(),
     });
     socket.on('error', () => undefined);
     socket.on('connect', () => this.#attach(socket));
@@ -64,11 +69,12 @@ export class Session {
     });
   }
 
-  /** Serves the other side of the self-test. */
-  accept(socket: net.Socket): void {
+  /** Serves the other side of the self-test; the socket is paused. */
+  accept(accepted: net.Socket): void {
+    const socket = takeOver(accepted, this.#reads());
     socket.on('error', () => undefined);
-    socket.on('data', (bytes: Buffer) => this.#read(bytes.length, bytes));
     this.#attach(socket);
+    socket.resume();
   }
 
   /** Resolves when the kernel has taken everything. */
@@ -76,9 +82,49 @@ export class Session {
     return new Promise((resolve) => this.#socket!.write(bytes, () => resolve()));
   }
 
+  /**
+   * Sends octets that the kernel takes at once and returns when, in milliseconds of the shared clock.
+   */
+  sendNow(bytes: Uint8Array): number {
+    const fd = descriptorOf(this.#socket!)!;
+    // The way into the kernel is walked once before, so that it is not measured.
+    writeBytes(fd, bytes.subarray(0, 0));
+    const atMs = nowMs();
+    const written = writeBytes(fd, bytes);
+    if (!written.ok || written.value < bytes.length) throw new Error('a short write');
+    return atMs;
+  }
+
+  /** From now on the kernel tells when octets arrived, and they are read by `look`. */
+  readStamped(): void {
+    this.#socket!.pause();
+    this.#stamped = new StampedReader(descriptorOf(this.#socket!)!, (count, buffer, atMs) =>
+      this.#read(count, buffer, atMs),
+    );
+  }
+
+  /** From now on octets are read when they arrive, as at first. */
+  readAtOnce(): void {
+    this.#stamped?.stop();
+    this.#stamped = undefined;
+    this.#socket!.resume();
+  }
+
+  get isStamped(): boolean {
+    return this.#stamped !== undefined;
+  }
+
+  look(): void {
+    this.#stamped?.look();
+  }
+
   close(): void {
     this.closed = true;
     this.#socket?.destroy();
+  }
+
+  #reads(): net.OnReadOpts {
+    return { buffer: new Uint8Array(256 * 1024), callback: (n, b) => this.#read(n, b) };
   }
 
   #attach(socket: net.Socket): void {
@@ -89,8 +135,7 @@ export class Session {
     socket.write(encodeOpen(as, addressBytes(routerId), family));
   }
 
-  #read(count: number, buffer: Uint8Array): boolean {
-    const now = nowMs();
+  #read(count: number, buffer: Uint8Array, now = nowMs()): boolean {
     // Buffer's own slice would be a view of what the next read overwrites.
     const chunk = Uint8Array.prototype.slice.call(buffer, 0, count);
     this.lastMs = now;
@@ -154,11 +199,6 @@ export class Session {
       at = value + length;
     }
   }
-}
-
-/** Milliseconds of the machine's monotonic clock, equal in all processes. */
-export function nowMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function countPrefixes(b: Uint8Array, from: number, to: number): number {

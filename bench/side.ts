@@ -7,7 +7,8 @@ import { createPolicy } from './policy.ts';
 import type { BenchPolicy } from './policy.ts';
 import { Replay, hexOf } from './replay.ts';
 import type { CheckOptions } from './replay.ts';
-import { Session, nowMs } from './session.ts';
+import { nowMs } from './clock.ts';
+import { Session } from './session.ts';
 import { addressBytes, encodeAnnouncements, encodeTable, encodeWithdrawals } from './stream.ts';
 import { createRouteSet, seededRandom } from './table.ts';
 import type { RouteSet, TableOptions } from './table.ts';
@@ -23,6 +24,8 @@ export interface SideSetup {
   readonly disjoint: boolean;
   /** Where the daemon runs the policy of `policy.ts`, made for this table. */
   readonly policyOn?: 'import' | 'export' | undefined;
+  /** Self-test: nobody puts an AS number of its own before the path. */
+  readonly noDaemon?: boolean;
   /** Self-test: wait for the generator's connections instead of dialling a daemon. */
   readonly serve?: boolean;
 }
@@ -34,6 +37,8 @@ export type SideCommand =
   | { readonly command: 'announce' }
   | { readonly command: 'withdraw' }
   | { readonly command: 'churn'; readonly kind: 'withdraw' | 'announce'; readonly round: number }
+  /** Whether the kernel tells when something arrived. */
+  | { readonly command: 'stamp'; readonly on: boolean }
   /** Wait until every session got so many prefixes more than at the last `expect`, then silence. */
   | {
       readonly command: 'expect';
@@ -51,6 +56,8 @@ export interface SideAnswer {
 }
 
 export const CHURN_PREFIXES = 10;
+/** Longer than an echo takes. */
+const ECHO_MS = 3;
 
 let setup: SideSetup;
 let routes: RouteSet;
@@ -80,6 +87,12 @@ async function perform(message: SideCommand): Promise<object> {
       return sendAll(sessions.map((_, peer) => encodeWithdrawals(routes, prefixesOf(peer))));
     case 'churn':
       return churn(message.kind, message.round);
+    case 'stamp':
+      for (const session of sessions) {
+        if (message.on) session.readStamped();
+        else session.readAtOnce();
+      }
+      return {};
     case 'expect':
       return expectPrefixes(message.kind, message.count, message.quietMs, message.limitMs);
     case 'check':
@@ -129,7 +142,8 @@ async function connect(): Promise<object> {
   );
   if (setup.serve) {
     const waiting = [...sessions];
-    net.createServer((socket) => waiting.shift()?.accept(socket)).listen(179);
+    const options = { pauseOnConnect: true, noDelay: true };
+    net.createServer(options, (socket) => waiting.shift()?.accept(socket)).listen(179);
   } else for (const session of sessions) session.connect();
   await up;
   const times = sessions.map((session) => Number(session.upNs) / 1e6);
@@ -163,8 +177,9 @@ async function churn(kind: 'withdraw' | 'announce', round: number): Promise<obje
     kind === 'withdraw'
       ? encodeWithdrawals(routes, chosen)
       : encodeAnnouncements(routes, 0, address, [...chosen]);
-  const startMs = nowMs();
-  await sessions[0]!.send(bytes);
+  const startMs = sessions[0]!.sendNow(bytes);
+  // The daemon has the machine to itself meanwhile: an answer would wake the parent.
+  await new Promise((resolve) => setTimeout(resolve, ECHO_MS));
   return { startMs };
 }
 
@@ -178,22 +193,25 @@ async function expectPrefixes(
   const limit = nowMs() + limitMs;
   const reached: number[] = [];
   for (const session of sessions) session.bulk = count > 1000;
+  const stamped = sessions.filter((session) => session.isStamped);
+  const look = (): void => stamped.forEach((session) => session.look());
+  const looking = stamped.length > 0 ? setInterval(look, 1) : undefined;
   await new Promise<void>((resolve) => {
     let missing = sessions.length;
     const timer = setTimeout(resolve, limitMs);
     for (const [i, session] of sessions.entries()) {
       const base = bases[i]!;
-      const look = (): void => {
+      const checkCount = (): void => {
         if (reached[i] !== undefined || session[kind] - base[kind] < count) return;
         reached[i] = session.lastMs;
         if (--missing > 0) return;
         clearTimeout(timer);
         resolve();
       };
-      session.onPrefixes = look;
-      look();
+      session.onPrefixes = checkCount;
+      checkCount();
     }
-  });
+  }).finally(() => clearInterval(looking));
   for (const session of sessions) session.onPrefixes = () => {};
   const lastMs = (): number => Math.max(...sessions.map((session) => session.lastMs));
   while (quietMs > 0 && nowMs() - lastMs() < quietMs && nowMs() < limit) {
@@ -235,7 +253,7 @@ function checkOptions(): CheckOptions {
   const own = hexOf(addressBytes(setup.dut.address));
   return {
     routes,
-    dutAs: setup.serve ? undefined : setup.dut.as,
+    dutAs: setup.noDaemon ? undefined : setup.dut.as,
     policy,
     policyOn: setup.policyOn,
     announcers: (group) => announcersOf(group),

@@ -8,7 +8,7 @@ const MAX_MESSAGE = 4096;
 
 /** Grows by doubling; `take` hands out what was written. */
 export class Writer {
-  #bytes = new Uint8Array(1 << 20);
+  #bytes = new Uint8Array(2 * MAX_MESSAGE);
   at = 0;
 
   get bytes(): Uint8Array {

@@ -20,6 +20,7 @@ export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
 
 export const SOL_SOCKET = 1;
+export const SO_TIMESTAMPNS = 35;
 export const SO_REUSEADDR = 2;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;

@@ -449,7 +449,7 @@ export function descriptorOf(socket: net.Socket): number | undefined {
 }
 
 /** A socket that reads into a given buffer, in place of one that a server accepted and paused. */
-function takeOver(accepted: net.Socket, onread: net.OnReadOpts): net.Socket {
+export function takeOver(accepted: net.Socket, onread: net.OnReadOpts): net.Socket {
   const from = accepted as unknown as Handled;
   const handle = from._handle;
   from._handle = null;
