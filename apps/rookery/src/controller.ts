@@ -122,7 +122,7 @@ export async function runController(
     log,
   );
   cluster.start();
-  giveMemoryBackWhenQuiet();
+  void giveMemoryBackWhenQuiet();
   if (command.leaderElect) await lead(command, client, { log, signal, cluster, loop });
   else
     await new Promise<void>((resolve) =>

@@ -1,14 +1,17 @@
 // Memory goes back to the system: what a start or a burst needed and a quiet daemon does not. V8
 // collects when it wants to allocate, so a daemon that is quiet would keep its garbage for ever.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { trimMemory } from '@rookery/linux';
 
 const TRIM_AFTER_MS = 200;
-/** How long is looked, and less than which time of the main thread is quiet: nobody waits then. */
+/** How long is looked, and up to which time of the main thread is quiet: nobody waits then. */
 const START = { lookMs: 300, quietUs: 10_000 };
-const LATER = { lookMs: 10_000, quietUs: 100_000 };
+const LATER = { lookMs: 10_000, quietUs: 50_000 };
+/** The moment is chosen where nothing has just come that more may follow. */
+const LULL = { lookMs: 250, quietUs: 1500 };
 /** Less than this since the last time left nothing behind. */
 const WORTH_US = 500_000;
 
@@ -33,23 +36,25 @@ export function collectSeldom(): void {
 }
 
 /** Gives memory back whenever work is followed by quiet, for the first time soon after the start. */
-export function giveMemoryBackWhenQuiet(): void {
-  let times = START;
-  let spentUs = WORTH_US;
-  const next = (): void => {
-    const beforeUs = processorUs();
-    setTimeout(() => {
-      const usedUs = processorUs() - beforeUs;
-      spentUs += usedUs;
-      if (usedUs <= times.quietUs && spentUs >= WORTH_US) {
-        giveMemoryBack();
-        spentUs = 0;
-        times = LATER;
-      }
-      next();
-    }, times.lookMs).unref();
-  };
-  next();
+export async function giveMemoryBackWhenQuiet(): Promise<never> {
+  while ((await usedUsIn(START.lookMs)) > START.quietUs);
+  giveMemoryBack();
+  for (let spentUs = 0; ;) {
+    const usedUs = await usedUsIn(LATER.lookMs);
+    spentUs += usedUs;
+    if (usedUs > LATER.quietUs || spentUs < WORTH_US) continue;
+    const justUsedUs = await usedUsIn(LULL.lookMs);
+    spentUs += justUsedUs;
+    if (justUsedUs > LULL.quietUs) continue;
+    giveMemoryBack();
+    spentUs = 0;
+  }
+}
+
+async function usedUsIn(lookMs: number): Promise<number> {
+  const beforeUs = processorUs();
+  await pause(lookMs, undefined, { ref: false });
+  return processorUs() - beforeUs;
 }
 
 function processorUs(): number {

@@ -111,7 +111,7 @@ export async function startRouter(
     onBegin: () => giveMemoryBack('last-resort'),
     onDone: () => {
       collectSeldom();
-      giveMemoryBackWhenQuiet();
+      void giveMemoryBackWhenQuiet();
     },
     policies: loaded.config.protocols.flatMap((protocol) =>
       'channels' in protocol

@@ -157,7 +157,7 @@ export async function runSpeaker(
     log,
   );
   cluster.start();
-  giveMemoryBackWhenQuiet();
+  void giveMemoryBackWhenQuiet();
   const aborted = new Promise<void>((resolve) =>
     signal.addEventListener('abort', () => resolve(), { once: true }),
   );
