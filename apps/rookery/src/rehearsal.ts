@@ -125,7 +125,7 @@ const configOf = ({ filtered, kernel }: RehearsalOptions): string => {
  */
 let kept: Rehearsal | undefined;
 
-/** Begins shortly after the start; ends by itself after two seconds or so of processor time. */
+/** Begins shortly after the start; ends by itself after two to three seconds of processor time. */
 export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): void {
   const asked = new Set(
     policies.flatMap((policy) => (policy.kind === 'filter' ? [policy.filter] : [])),
