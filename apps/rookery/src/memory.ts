@@ -10,7 +10,7 @@ const TRIM_AFTER_MS = 200;
 /** How long is looked, and up to which time of the main thread is quiet: nobody waits then. */
 const START = { lookMs: 300, quietUs: 10_000 };
 const LATER = { lookMs: 10_000, quietUs: 50_000 };
-/** The moment is chosen where nothing has just come that more may follow. */
+/** Nothing has just come either: changes that keep coming would be held up. */
 const LULL = { lookMs: 250, quietUs: 1500 };
 /** Less than this since the last time left nothing behind. */
 const WORTH_US = 500_000;
