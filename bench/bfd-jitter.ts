@@ -17,6 +17,7 @@ import { runInNewContext } from 'node:vm';
 import { BfdService } from '@rookery/linux';
 import { EngineLoad, generatorNextHop } from './engine-load.ts';
 import { DUT, generatorAddress, openTestBed } from './network.ts';
+import { quantilesOf } from './quantiles.ts';
 import { describeMachine } from './report.ts';
 import { encodeTable, encodeWithdrawals } from './stream.ts';
 import { createRouteSet } from './table.ts';
@@ -72,9 +73,8 @@ async function measure(seconds: number, prefixes: number): Promise<void> {
   for (const [work, right] of CASES) {
     if (right === 'nice' && !grouped) continue;
     const { gapsMs, changes } = await runCase(seconds, { work, prefixes }, right);
-    const sorted = gapsMs.toSorted((a, b) => a - b);
-    const at = (share: number): string =>
-      (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN).toFixed(1);
+    const gapAt = quantilesOf(gapsMs);
+    const at = (share: number): string => gapAt(share).toFixed(1);
     const name = {
       nothing: 'idle',
       routes: `loads ${prefixes} routes`,

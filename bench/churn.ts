@@ -3,6 +3,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TestBed } from './network.ts';
+import { quantilesOf } from './quantiles.ts';
 import type { Side } from './run.ts';
 import { CHURN_PREFIXES } from './side.ts';
 import { seededRandom } from './table.ts';
@@ -57,7 +58,6 @@ export async function measureChurn(
 }
 
 function latencyOf(tookMs: readonly number[]): Latency {
-  const sorted = tookMs.toSorted((a, b) => a - b);
-  const at = (part: number): number => sorted[Math.ceil(sorted.length * part) - 1]!;
+  const at = quantilesOf(tookMs);
   return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
 }

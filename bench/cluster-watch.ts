@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { NODES, Unmet } from '@rookery/lab';
 import type { Cluster, Host } from '@rookery/lab';
+import { quantilesOf } from './quantiles.ts';
 
 /** When something first held for each of a known number of things. */
 export class Milestone {
@@ -41,9 +42,7 @@ export class Milestone {
 
   /** Seconds since `startMs`: half of them, 99 of 100, all. */
   spread(startMs: number): { readonly p50: number; readonly p99: number; readonly last: number } {
-    const sorted = [...this.#atMs.values()].map((ms) => (ms - startMs) / 1000).toSorted(ascending);
-    const at = (part: number): number =>
-      sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
+    const at = quantilesOf([...this.#atMs.values()].map((ms) => (ms - startMs) / 1000));
     return { p50: at(0.5), p99: at(0.99), last: at(1) };
   }
 }
@@ -200,8 +199,4 @@ function ingressOf(status: unknown): string | undefined {
 
 function hopsOf(line: string): number {
   return line.match(/nexthop via/g)?.length ?? 0;
-}
-
-function ascending(a: number, b: number): number {
-  return a - b;
 }

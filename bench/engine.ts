@@ -4,6 +4,7 @@
 import { EngineLoad, generatorNextHop } from './engine-load.ts';
 import { encodeAnnouncements, encodeTable, encodeWithdrawals } from './stream.ts';
 import { createPolicy } from './policy.ts';
+import { quantilesOf } from './quantiles.ts';
 import { createRouteSet } from './table.ts';
 
 const [prefixes = 1_000_000, receivers = 1, generators = 1, kernel = 0, v6 = 0] = process.argv
@@ -44,9 +45,8 @@ for (let round = 0; round < 400; round++) {
     took.push(performance.now() - startMs);
   }
 }
-took.sort((a, b) => a - b);
-const percentile = (share: number): string => took[Math.floor(took.length * share)]!.toFixed(3);
-console.log(`churn, 10 prefixes: p50 ${percentile(0.5)} ms, p99 ${percentile(0.99)} ms`);
+const at = quantilesOf(took);
+console.log(`churn, 10 prefixes: p50 ${at(0.5).toFixed(3)} ms, p99 ${at(0.99).toFixed(3)} ms`);
 measure('withdraw', () => {
   for (let i = 0; i < generators; i++) load.receive(i, receivers, withdrawals);
 });

@@ -18,6 +18,7 @@ import {
   until,
   when,
 } from '@rookery/lab';
+import { quantilesOf } from './quantiles.ts';
 
 const SERVICES = 200;
 
@@ -65,9 +66,9 @@ for (const [name, mib] of loaded)
 await lab.close();
 process.exit(0);
 
-function show(what: string, values: number[]): void {
-  values.sort((a, b) => a - b);
-  const at = (share: number): string => values[Math.floor(share * (values.length - 1))]!.toFixed(1);
+function show(what: string, values: readonly number[]): void {
+  const valueAt = quantilesOf(values);
+  const at = (share: number): string => valueAt(share).toFixed(1);
   console.log(
     `  ${what.padEnd(40)} p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)}  max ${at(1)} ms`,
   );

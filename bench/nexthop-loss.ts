@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Daemon } from './daemons.ts';
 import { generatorAddress, kernelPrefixes, openTestBed } from './network.ts';
 import type { TestBed } from './network.ts';
@@ -234,8 +235,4 @@ async function until(condition: () => boolean, what: string): Promise<void> {
     if (Date.now() > limit) throw new Error(`it did not happen that ${what}`);
     await pause(20);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { measureChurn } from './churn.ts';
 import type { LoadPair } from './churn.ts';
 import { nowMs } from './clock.ts';
@@ -357,8 +358,4 @@ function logOf(dir: string): string {
   } catch {
     return '';
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -3,6 +3,7 @@
 // takes part in what is measured.
 
 import net from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createPolicy } from './policy.ts';
 import type { BenchPolicy } from './policy.ts';
 import { Replay, hexOf } from './replay.ts';
@@ -179,7 +180,7 @@ async function churn(kind: 'withdraw' | 'announce', round: number): Promise<obje
       : encodeAnnouncements(routes, 0, address, [...chosen]);
   const startMs = sessions[0]!.sendNow(bytes);
   // The daemon has the machine to itself meanwhile: an answer would wake the parent.
-  await new Promise((resolve) => setTimeout(resolve, ECHO_MS));
+  await pause(ECHO_MS);
   return { startMs };
 }
 
@@ -215,7 +216,7 @@ async function expectPrefixes(
   for (const session of sessions) session.onPrefixes = () => {};
   const lastMs = (): number => Math.max(...sessions.map((session) => session.lastMs));
   while (quietMs > 0 && nowMs() - lastMs() < quietMs && nowMs() < limit) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
   bases = sessions.map(({ announced, withdrawn }) => ({ announced, withdrawn }));
   const all = reached.filter((ms) => ms !== undefined).length === sessions.length;

@@ -20,7 +20,6 @@ export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
 
 export const SOL_SOCKET = 1;
-export const SO_TIMESTAMPNS = 35;
 export const SO_REUSEADDR = 2;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
@@ -29,6 +28,7 @@ export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_TIMESTAMPNS = 35;
 
 export const IPPROTO_IP = 0;
 export const IP_TOS = 1;
