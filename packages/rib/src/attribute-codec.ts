@@ -199,6 +199,7 @@ export function endOfHead(bytes: Uint8Array, from: number): number {
 /** Encodes and decodes; the octets of the last `encodeRoute` stay in `bytes` until the next. */
 export class AttributeCodec {
   readonly #writer = new Writer();
+  readonly #reader = new Reader();
 
   get bytes(): Uint8Array {
     return this.#writer.bytes;
@@ -239,7 +240,9 @@ export class AttributeCodec {
 
   /** The attributes whose octets are `bytes[from, to)`; they must come from `encodeRoute`. */
   decodeRoute(bytes: Uint8Array, from: number, to: number): RouteAttributes {
-    const r = new Reader(bytes, from);
+    const r = this.#reader;
+    r.bytes = bytes;
+    r.at = from;
     const source = SOURCES[r.u8()]!;
     const kind = r.u8();
     const has = r.u8();
@@ -273,13 +276,8 @@ export class AttributeCodec {
 }
 
 class Reader {
-  readonly bytes: Uint8Array;
-  at: number;
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes;
-    this.at = at;
-  }
+  bytes: Uint8Array = new Uint8Array(0);
+  at = 0;
 
   u8(): number {
     return this.bytes[this.at++]!;

@@ -59,20 +59,25 @@ export class AttributeMemo {
   /** Makes room for four times what is alive. */
   #resize(): void {
     const old = this.#rows;
-    const isLive = (row: number): boolean =>
-      old[row] !== 0 && old[row + 1] === this.#attributes.birthOf(old[row]!);
     let live = 0;
-    for (let row = 0; row < old.length; row += ROW) if (isLive(row)) live++;
+    for (let row = 0; row < old.length; row += ROW) if (this.#isAlive(old, row)) live++;
     let count = MIN_ROWS;
     while (count < live * 4 && count < MAX_ROWS) count *= 2;
     this.#rows = new Uint32Array(count * ROW);
     this.#mask = count - 1;
     this.#used = 0;
     for (let row = 0; row < old.length; row += ROW) {
-      if (!isLive(row)) continue;
-      const at = this.#rowOf(old[row]!, old[row + 2]!);
-      if (this.#rows[at] === 0) this.#used++;
-      for (let word = 0; word < ROW; word++) this.#rows[at + word] = old[row + word]!;
+      if (this.#isAlive(old, row)) this.#take(old, row);
     }
+  }
+
+  #isAlive(rows: Uint32Array, row: number): boolean {
+    return rows[row] !== 0 && rows[row + 1] === this.#attributes.birthOf(rows[row]!);
+  }
+
+  #take(old: Uint32Array, row: number): void {
+    const at = this.#rowOf(old[row]!, old[row + 2]!);
+    if (this.#rows[at] === 0) this.#used++;
+    for (let word = 0; word < ROW; word++) this.#rows[at + word] = old[row + word]!;
   }
 }

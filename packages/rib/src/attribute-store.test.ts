@@ -197,7 +197,7 @@ describe('AttributeStore', () => {
   });
 
   test('stays right through growth and churn', () => {
-    const store = new AttributeStore({ cachedObjects: 16 });
+    const store = new AttributeStore();
     const live = new Map<number, number>();
     for (let i = 0; i < 3000; i++) {
       const key = (i * 7919) % 1000;

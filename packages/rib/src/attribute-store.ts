@@ -24,7 +24,7 @@ const BGP_SOURCE = SOURCES.indexOf('bgp');
 export interface AttributeStoreOptions {
   /** Randomises the hash so that a peer cannot choose colliding attributes. */
   readonly seed?: number;
-  /** Decoded objects kept, a power of two; 1024 unless told. */
+  /** Decoded objects kept, a power of two; 16 unless told: more would outlive the nursery. */
   readonly cachedObjects?: number;
 }
 
@@ -67,7 +67,7 @@ export class AttributeStore {
 
   constructor(options: AttributeStoreOptions = {}) {
     this.#seed = options.seed ?? 0;
-    const cached = options.cachedObjects ?? 1024;
+    const cached = options.cachedObjects ?? 16;
     this.#cachedNumbers = new Int32Array(cached);
     this.#cachedObjects = Array.from({ length: cached }, () => undefined);
   }

@@ -1,3 +1,4 @@
+export { AttributeCodec } from './attribute-codec.ts';
 export * from './attribute-memo.ts';
 export * from './attribute-store.ts';
 export * from './attribute-words.ts';

@@ -142,7 +142,7 @@ export function compileRouteStatements(
   };
   const classes = new NetClasses([...unit.netTests]);
   const apply = (route: RouteAttributes): RouteAttributes => {
-    const run = new Run({ ...net }, route, env, classes);
+    const run = new Run(classes).begin({ ...net }, route, env);
     try {
       main(run);
       return run.a;
@@ -208,8 +208,9 @@ function policy(
 }
 
 function filterRunner(name: string, main: Main, classes: NetClasses): CompiledFilter['run'] {
+  const run = new Run(classes);
   return (net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment) => {
-    const run = new Run(net, attributes, env, classes);
+    run.begin(net, attributes, env);
     try {
       const result = main(run);
       run.finish();

@@ -69,7 +69,7 @@ function runCode(unit: Unit, code: Code, print: (text: string) => void): Value {
 
 function routelessRun(print: (text: string) => void): Run {
   const net = { family: 'ipv4' as const, a: 0, b: 0, c: 0, d: 0, length: 0 };
-  return new Run(net, undefined as never, {
+  return new Run().begin(net, undefined as never, {
     protocol: '',
     roaCheck: () => 'unknown',
     print,

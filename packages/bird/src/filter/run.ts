@@ -31,17 +31,17 @@ export const EXIT: { readonly exit: true } = { exit: true };
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The route under evaluation and everything one evaluation changes. */
+/** The route under evaluation and everything one evaluation changes; used for one after the other. */
 export class Run {
-  readonly net: NetCursor;
-  readonly env: FilterEnvironment;
+  net!: NetCursor;
+  env!: FilterEnvironment;
   readonly #classes: NetClasses | undefined;
   #passed: ReadonlySet<NetTest> | undefined;
   /** The path that was asked for last, and its marks. */
   #path: readonly AsPathSegment[] | undefined;
   #marks = 0;
   /** Current attributes; `before` until the first change. */
-  a: RouteAttributes;
+  a!: RouteAttributes;
   accepted = false;
   #line = '';
   #ownTop = false;
@@ -49,16 +49,23 @@ export class Run {
   #ownKernel = false;
 
   /** `classes`: by the tests that this filter makes on the prefix. */
-  constructor(
-    net: NetCursor,
-    attributes: RouteAttributes,
-    env: FilterEnvironment,
-    classes?: NetClasses,
-  ) {
-    this.net = net;
+  constructor(classes?: NetClasses) {
     this.#classes = classes;
+  }
+
+  /** From here on it is about this route. */
+  begin(net: NetCursor, attributes: RouteAttributes, env: FilterEnvironment): this {
+    this.net = net;
     this.a = attributes;
     this.env = env;
+    this.#passed = undefined;
+    this.#path = undefined;
+    this.accepted = false;
+    this.#line = '';
+    this.#ownTop = false;
+    this.#ownBgp = false;
+    this.#ownKernel = false;
+    return this;
   }
 
   /** The prefix passes a test, one of those that `classes` knows. */
@@ -221,15 +228,17 @@ export class Run {
 export function same(x: unknown, y: unknown): boolean {
   if (x === y) return true;
   if (typeof x !== 'object' || typeof y !== 'object' || x === null || y === null) return false;
-  if (ArrayBuffer.isView(x) && ArrayBuffer.isView(y)) {
-    const [p, q] = [x as Float64Array, y as Float64Array];
-    return p.length === q.length && p.every((word, i) => word === q[i]);
-  }
+  if (isList(x) && isList(y))
+    return x.length === y.length && x.every((item, i) => same(item, y[i]));
   const keys = Object.keys(x);
   if (keys.length !== Object.keys(y).length) return false;
   return keys.every((key) =>
     same((x as Record<string, unknown>)[key], (y as Record<string, unknown>)[key]),
   );
+}
+
+function isList(value: object): value is readonly unknown[] {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
 }
 
 /** By the number of RTD_*. */
