@@ -119,7 +119,9 @@ export class Exporter implements Task {
   readonly #from = new Uint16Array(BATCH);
   /** Whether the last outcome of `#judge` came with a reference. */
   #owned = false;
-  /** Final outcomes one memo per class of sources. */
+  /** An outcome depends on attributes, class of the prefix and class of the source: it is kept. */
+  readonly #remembers: boolean;
+  /** Final outcomes, 0 where the policy rejects; one memo per class of sources. */
   #memos: AttributeMemo[] = [];
   #log: ChangeLog;
   #cursor: ChangeCursor | undefined;
@@ -129,7 +131,8 @@ export class Exporter implements Task {
     this.#options = options;
     this.owner = options.owner;
     this.table = options.table;
-    this.#runner = new PolicyRunner(options.policy, options.context);
+    this.#remembers = options.sourceClass !== undefined && !this.merges;
+    this.#runner = new PolicyRunner(options.policy, options.context, !this.#remembers);
     this.#log = this.#followed();
   }
 
@@ -302,11 +305,15 @@ export class Exporter implements Task {
     const memo = netClass < 0 ? undefined : this.#memoFor(source);
     const known = memo ? memo.get(before, netClass) : -1;
     if (known > 0) return known;
+    if (known === 0) return this.#refuse('filtered out', net, before, source);
     const { merge, refuses, transform } = this.#options;
     if (refuses?.(before, source)) return this.#refuse('rejected by protocol', net, before, source);
     let outcome = this.#runner.run(net, before, this.#protocolOf(source), netClass);
     this.#owned = this.#runner.owned;
-    if (outcome === 0) return this.#refuse('filtered out', net, before, source);
+    if (outcome === 0) {
+      memo?.set(before, netClass, 0);
+      return this.#refuse('filtered out', net, before, source);
+    }
     const merged = merge === undefined ? 0 : this.#merge(net, path, outcome, merge);
     if (merged !== 0) outcome = this.#replace(outcome, merged);
     if (transform) outcome = this.#replace(outcome, transform(outcome, before, source));
@@ -394,15 +401,11 @@ export class Exporter implements Task {
     }
   }
 
-  /**
-   * The memo for routes of this source; none when the outcome depends on other routes, or is found
-   * faster than looked up.
-   */
+  /** The memo for routes of this source; none when the outcome is found faster than looked up. */
   #memoFor(source: number): AttributeMemo | undefined {
-    const { merge, sourceClass, transform } = this.#options;
-    if (!sourceClass || merge !== undefined) return undefined;
-    if (this.policy.kind !== 'filter' && !transform) return undefined;
-    const index = sourceClass(source);
+    const { sourceClass, transform } = this.#options;
+    if (!this.#remembers || (this.policy.kind !== 'filter' && !transform)) return undefined;
+    const index = sourceClass!(source);
     let memo = this.#memos[index];
     if (!memo) {
       memo = new AttributeMemo(this.table.attributes);

@@ -28,16 +28,17 @@ export class PolicyRunner {
   /** True when the last outcome came with a reference that the caller has to release. */
   owned = false;
   readonly #context: PolicyContext;
-  readonly #memo: AttributeMemo;
+  /** None when the caller remembers what comes out. */
+  readonly #memo: AttributeMemo | undefined;
   readonly #cursor: NetCursor = { family: 'ipv4', a: 0, b: 0, c: 0, d: 0, length: 0 };
   #classes = new Int32Array(64);
   readonly #octets: AttributeOctets = { bytes: new Uint8Array(0), from: 0, to: 0 };
   readonly #env: { -readonly [K in keyof FilterEnvironment]: FilterEnvironment[K] };
 
-  constructor(policy: Policy, context: PolicyContext) {
+  constructor(policy: Policy, context: PolicyContext, remembers = true) {
     this.policy = policy;
     this.#context = context;
-    this.#memo = new AttributeMemo(context.attributes);
+    this.#memo = remembers ? new AttributeMemo(context.attributes) : undefined;
     this.#env = {
       protocol: '',
       roaCheck: context.roaCheck,
@@ -50,7 +51,7 @@ export class PolicyRunner {
   /** Takes another policy and forgets the verdicts of the old one. */
   replace(policy: Policy): void {
     this.policy = policy;
-    this.#memo.clear();
+    this.#memo?.clear();
   }
 
   /**
@@ -104,10 +105,11 @@ export class PolicyRunner {
       if (verdict !== undefined) return verdict ? attributes : 0;
     }
     // What takes an object to find out is remembered.
-    const known = netClass < 0 ? -1 : this.#memo.get(attributes, netClass);
+    const memo = netClass < 0 ? undefined : this.#memo;
+    const known = memo ? memo.get(attributes, netClass) : -1;
     if (known >= 0) return known;
     const outcome = this.#evaluate(filter, attributes, protocol);
-    if (netClass >= 0) this.#memo.set(attributes, netClass, outcome);
+    memo?.set(attributes, netClass, outcome);
     return outcome;
   }
 
