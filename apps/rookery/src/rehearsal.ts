@@ -48,11 +48,13 @@ const engines: readonly Omit<RehearsalOptions, 'filtered'>[] = [
   { apart: true, kernel: true },
 ];
 /**
- * After how many calls V8 optimises: as it would by itself, and for the last engine, when all
- * branches have been seen, so that what is called once per message is compiled, too.
+ * After how many calls V8 optimises: as it would by itself; for the last engine, when all branches
+ * have been seen, so that what is called once per message is compiled, too; and afterwards, when what
+ * is not compiled yet is not called often and a compiler would take its processor from a load.
  */
 const calls = 3000;
 const callsInTheEnd = 1200;
+const callsAfterwards = 30_000;
 const rounds = 14;
 const roundsKept = 4;
 const setsPerRound = 160;
@@ -149,7 +151,7 @@ export function rehearse({ isBusy, onBegin, onDone, policies }: RehearsalDeps): 
       }
     } else askOnce(unasked.pop()!);
     if (left.length > 0 || unasked.length > 0) return void setImmediate(next);
-    optimizeAfter(calls);
+    optimizeAfter(callsAfterwards);
     onDone();
   };
   const later = (delayMs: number): void => void setTimeout(next, delayMs).unref();
@@ -162,6 +164,8 @@ function optimizeAfter(count: number): void {
 
 /** What a filter builds when the first prefix of a family comes is there before that. */
 function askOnce({ run, classOf }: CompiledFilter): void {
+  // Not empty: V8 would take an empty list for one of small integers.
+  const asPath = [{ type: SEGMENT.asSequence, asns: [64500] }];
   const env: FilterEnvironment = {
     protocol: '',
     roaCheck: () => 'unknown',
@@ -172,7 +176,7 @@ function askOnce({ run, classOf }: CompiledFilter): void {
     const net = { family, a: 0, b: 0, c: 0, d: 0, length: 0 };
     const route = { source: 'bgp', scope: 'universe', dest: 'unicast', nexthops: [] } as const;
     classOf?.(net);
-    run(net, { ...route, preference: 100, bgp: { asPath: [] } }, env);
+    run(net, { ...route, preference: 100, bgp: { asPath } }, env);
   }
 }
 
