@@ -77,6 +77,25 @@ test('a fact is handled at once, and facts that orders cause belong to the same 
   assert.equal(loop.metrics.turns, 1);
 });
 
+test('octets of a read that is put off are not those of the next read', async () => {
+  const buffer = new Uint8Array([1]);
+  const received: Fact = { kind: 'tcpReceived', connection: 1, bytes: buffer };
+  const engine = new FakeEngine();
+  const heard: number[] = [];
+  engine.handle = (fact) => {
+    if (fact.kind === 'tcpReceived') heard.push(fact.bytes[0]!);
+  };
+  const { loop, turns } = loopOver(engine, () => undefined);
+  for (let read = 1; read <= 3; read++) {
+    buffer[0] = read;
+    loop.deliver(received);
+  }
+  buffer[0] = 0;
+  await once(turns, 'turn');
+  assert.deepEqual(heard, [1, 2, 3]);
+  loop.stop();
+});
+
 test('background work runs in turns of its own and facts come first', async () => {
   const engine = new FakeEngine();
   engine.work = 3;

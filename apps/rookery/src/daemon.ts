@@ -69,12 +69,12 @@ export class EngineLoop {
     return this.#facts.length > 0;
   }
 
-  /** Something happened; true when handled before this returns, else in a later turn, or never. */
-  deliver(fact: Fact): boolean {
-    if (this.#stopped) return true;
-    this.#facts.push(fact);
-    if (!this.#running && !this.#resumeQueued) this.#turn();
-    return this.#facts.length === 0;
+  /** Something happened; handled before this returns, or in a later turn. */
+  deliver(fact: Fact): void {
+    if (this.#stopped) return;
+    const isLater = this.#running || this.#resumeQueued;
+    this.#facts.push(isLater ? lastingFact(fact) : fact);
+    if (!isLater) this.#turn();
   }
 
   /** Runs a command against the engine and executes the orders that follow. */
@@ -168,6 +168,12 @@ export class EngineLoop {
       this.#deps.log('bug', describeBug(error));
     }
   }
+}
+
+/** The same fact, with octets of its own: those it shows are overwritten by the next read. */
+function lastingFact(fact: Fact): Fact {
+  if (fact.kind !== 'tcpReceived') return fact;
+  return { kind: 'tcpReceived', connection: fact.connection, bytes: fact.bytes.slice() };
 }
 
 /** One line: what was thrown and where. */

@@ -630,9 +630,10 @@ class World {
   constructor() {
     const opened = openPlatform({
       emit: (fact) => {
-        this.#facts.push(fact);
+        this.#facts.push(
+          fact.kind === 'tcpReceived' ? { ...fact, bytes: fact.bytes.slice() } : fact,
+        );
         this.#wake?.();
-        return false;
       },
       log: (logClass, text) => this.logs.push(`${logClass} ${text}`),
     });

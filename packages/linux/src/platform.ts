@@ -16,10 +16,10 @@ import { Tcp } from './tcp.ts';
 
 export interface PlatformOptions {
   /**
-   * May be called inside `execute`; the caller queues. True when the fact was dealt with before it
-   * returns.
+   * May be called inside `execute`; the caller queues. The next read, of whichever connection, takes
+   * the buffer that `tcpReceived` shows: who puts that off copies it.
    */
-  readonly emit: (fact: Fact) => boolean;
+  readonly emit: (fact: Fact) => void;
   readonly log: (logClass: LogClass, text: string) => void;
   /** True while facts wait for the engine. */
   readonly isBehind?: () => boolean;

@@ -38,8 +38,7 @@ export type TcpOrder = Extract<
 >;
 
 export interface TcpDeps {
-  /** True when the fact was dealt with before it returns. */
-  readonly emit: (fact: Fact) => boolean;
+  readonly emit: (fact: Fact) => void;
   readonly report: (logClass: LogClass, text: string) => void;
   /** True while received octets wait for the engine: what else there is stays with the kernel. */
   readonly isBehind?: () => boolean;
@@ -199,19 +198,12 @@ export class Tcp {
     };
   }
 
-  /**
-   * The next read, of whichever connection, takes the same buffer: what the engine puts off is copied.
-   * False: read no further for now.
-   */
+  /** False: read no further for now. */
   #received(connection: Connection, count: number): boolean {
     const { id, socket } = connection;
     if (this.#connections.get(id) !== connection) return true;
-    const fact = {
-      kind: 'tcpReceived' as const,
-      connection: id,
-      bytes: this.#readBuffer.subarray(0, count),
-    };
-    if (!this.#deps.emit(fact)) fact.bytes = fact.bytes.slice();
+    const bytes = this.#readBuffer.subarray(0, count);
+    this.#deps.emit({ kind: 'tcpReceived', connection: id, bytes });
     if (count < bulkBytes) return true;
     this.#wait(socket);
     return false;
