@@ -22,15 +22,28 @@ test('the story holds as an ordinary user', { skip: skip || skipUnprivileged() }
   await storyHolds([...NOBODY, ROOKERY, 'lab', '--once', '--port', '0']);
 });
 
-test('a killed lab leaves no process and no namespace behind', { skip }, async () => {
-  const { child, output } = start([ROOKERY, 'lab', '--port', '0']);
-  await until('the first stage', 60_000, () => when(output().includes('1. The minimal')));
-  const marker = `ROOKERY_LAB_STATE=${stateOf(child)}`;
-  assert.ok(processesWith(marker).length > 5, 'the lab has processes');
-  child.kill('SIGKILL');
-  await until('every process of it to end', 10_000, () => when(processesWith(marker).length === 0));
-  assert.ok(!existsSync('/run/netns/lab-router'), 'no namespace outside the sandbox');
-});
+test(
+  'a killed lab leaves neither process nor namespace, and no files to the next one',
+  { skip },
+  async () => {
+    const { child, output } = start([ROOKERY, 'lab', '--port', '0']);
+    await until('the first stage', 60_000, () => when(output().includes('1. The minimal')));
+    const state = stateOf(child);
+    const marker = `ROOKERY_LAB_STATE=${state}`;
+    assert.ok(processesWith(marker).length > 5, 'the lab has processes');
+    child.kill('SIGKILL');
+    await until('every process of it to end', 10_000, () =>
+      when(processesWith(marker).length === 0),
+    );
+    assert.ok(!existsSync('/run/netns/lab-router'), 'no namespace outside the sandbox');
+    assert.ok(existsSync(state));
+    const next = start([ROOKERY, 'lab', '--port', '0']);
+    await until('the next one to begin', 60_000, () => when(next.output() !== ''));
+    assert.ok(!existsSync(state), 'the next one removes its files');
+    next.child.kill('SIGTERM');
+    await new Promise((resolve) => next.child.once('close', resolve));
+  },
+);
 
 async function storyHolds(argv: readonly string[]): Promise<void> {
   const { child, output } = start(argv);
