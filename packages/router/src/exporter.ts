@@ -125,7 +125,9 @@ export class Exporter implements Task {
   #memos: AttributeMemo[] = [];
   #log: ChangeLog;
   #cursor: ChangeCursor | undefined;
+  /** The last one stays, and so does code compiled for its shape (ADR 0010). */
   #feed: Feed | undefined;
+  #isFeeding = false;
 
   constructor(options: ExporterOptions) {
     this.#options = options;
@@ -145,13 +147,13 @@ export class Exporter implements Task {
   }
 
   get feeding(): boolean {
-    return this.#feed !== undefined;
+    return this.#isFeeding;
   }
 
   /** True when there is something to do for `run`. */
   get pending(): boolean {
     if (!this.#cursor || this.#options.sink.isFull || this.#waits) return false;
-    return this.#feed !== undefined || this.#log.pending(this.#cursor) > 0;
+    return this.#isFeeding || this.#log.pending(this.#cursor) > 0;
   }
 
   /** Follows the table from now on, the whole of it first. */
@@ -159,14 +161,14 @@ export class Exporter implements Task {
     if (this.#cursor) return;
     this.#log = this.#followed();
     this.#cursor = this.#log.subscribe();
-    this.#feed = this.table.rib.feed();
+    this.refeed();
   }
 
   stop(): void {
     if (!this.#cursor) return;
     this.#log.unsubscribe(this.#cursor);
     this.#cursor = undefined;
-    this.#feed = undefined;
+    this.#isFeeding = false;
   }
 
   /** True when several routes of a prefix may end up in one. */
@@ -186,7 +188,9 @@ export class Exporter implements Task {
 
   /** Looks at every prefix again. */
   refeed(): void {
-    if (this.#cursor) this.#feed = this.table.rib.feed();
+    if (!this.#cursor) return;
+    this.#feed = this.table.rib.feed();
+    this.#isFeeding = true;
   }
 
   /** Exports by another policy; with `refeed` at once, else from the next change on. */
@@ -205,15 +209,16 @@ export class Exporter implements Task {
     if (!this.#cursor || this.#waits) return 0;
     const { sink } = this.#options;
     let done = 0;
-    while (done < budget && this.#feed && !sink.isFull) {
-      const count = this.#feed.next(this.#batch);
+    while (done < budget && this.#isFeeding && !sink.isFull) {
+      const feed = this.#feed!;
+      const count = feed.next(this.#batch);
       this.#exportBatch(count);
       done += count;
-      if (!this.#feed.done) continue;
-      this.#feed = undefined;
+      if (!feed.done) continue;
+      this.#isFeeding = false;
       this.#options.onFed?.();
     }
-    while (done < budget && this.#cursor && !this.#feed && !sink.isFull) {
+    while (done < budget && this.#cursor && !this.#isFeeding && !sink.isFull) {
       const count = this.#log.read(this.#cursor, this.#batch);
       if (count === 0) break;
       this.#exportBatch(count);
