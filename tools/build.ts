@@ -22,7 +22,6 @@ if (existsSync(join(root, 'apps/web/index.html')) && isStale('dist/web/index.htm
 
 async function bundle(): Promise<void> {
   await bundleEntry('packages/linux/src/bfd-worker.ts', 'bfd-worker');
-  await bundleEntry('packages/linux/src/route-worker.ts', 'route-worker');
   await bundleEntry('apps/rookery/src/main.ts', 'rookery');
 }
 

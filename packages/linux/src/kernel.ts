@@ -26,10 +26,8 @@ import { openMonitor } from './netlink/monitor.ts';
 import type { Monitor } from './netlink/monitor.ts';
 import { decodeNexthopObject, encodeNexthopDump, resolveNexthopObject } from './netlink/nexthop.ts';
 import { decodeRoute, encodeRouteDump } from './netlink/route.ts';
-import { RouteSocket } from './netlink/socket.ts';
-import type { Dump, Failure } from './netlink/socket.ts';
-import { RouteThread } from './route-thread.ts';
-import type { RouteOrder } from './route-thread.ts';
+import { changesIn, RouteSocket } from './netlink/socket.ts';
+import type { Dump, RouteOrder } from './netlink/socket.ts';
 
 export type KernelOrder = Extract<
   Order,
@@ -43,6 +41,9 @@ export interface KernelOptions {
 }
 
 const routesPerSlice = 1024;
+/** An order of so many changes is worth another thread, which then takes up to so many at once. */
+const manyChanges = 512;
+const mostChanges = 16_384;
 const datagramsPerSlice = 32;
 const scanAttempts = 5;
 
@@ -57,13 +58,14 @@ interface Scan {
 export class Kernel {
   readonly #options: KernelOptions;
   readonly #socket: RouteSocket;
-  readonly #thread: RouteThread;
   readonly #watched = new Set<string>();
   #queue: KernelOrder[] = [];
   /** Orders before this index are done. */
   #head = 0;
   #monitor: Monitor | undefined;
   #scan: Scan | undefined;
+  /** Another thread writes routes, and has the socket. */
+  #isWriting = false;
   #sliceQueued = false;
   #closed = false;
   #onIdle: () => void = () => {};
@@ -72,16 +74,6 @@ export class Kernel {
   private constructor(options: KernelOptions, socket: RouteSocket) {
     this.#options = options;
     this.#socket = socket;
-    this.#thread = new RouteThread({
-      socket: { fd: socket.fd, port: socket.port },
-      done: (seq, failures) => this.#done(seq, failures),
-      idle: () => this.#resume(),
-      died: (unwritten) => {
-        for (const order of unwritten) this.#write(order);
-        this.#resume();
-      },
-      report: options.report,
-    });
   }
 
   static open(options: KernelOptions): Result<Kernel, PlatformError> {
@@ -103,12 +95,11 @@ export class Kernel {
 
   /** Finishes what was ordered first. */
   async close(): Promise<void> {
-    while (this.#scan || this.#thread.busy || this.#head < this.#queue.length) {
+    while (this.#scan || this.#isWriting || this.#head < this.#queue.length) {
       this.#runSlice(false);
-      if (this.#thread.busy) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+      if (this.#isWriting) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     }
     this.#closed = true;
-    this.#thread.close();
     this.#monitor?.close();
     this.#socket.close();
   }
@@ -123,11 +114,6 @@ export class Kernel {
     if (!this.#sliceQueued) this.#runSlice();
   }
 
-  #resume(): void {
-    this.#onIdle();
-    if (!this.#sliceQueued) this.#runSlice();
-  }
-
   #runSlice(resume = true): void {
     let budget = routesPerSlice;
     while (!this.#closed && budget > 0) {
@@ -136,8 +122,7 @@ export class Kernel {
         break;
       }
       const order = this.#queue[this.#head];
-      // A scan is to see what was ordered before it.
-      if (!order || (this.#thread.busy && isScan(order))) return;
+      if (!order || this.#isWriting) return;
       this.#head++;
       budget -= this.#perform(order);
     }
@@ -168,24 +153,52 @@ export class Kernel {
       }
       case 'kernelRoutes':
       case 'kernelNexthop':
-        if (this.#thread.take(order)) return 0;
-        this.#write(order);
-        return order.kind === 'kernelRoutes' ? order.batch.count : 1;
+        if (this.#isForThread(order)) this.#writeMeanwhile(order);
+        else {
+          const failures = this.#socket.apply(order);
+          this.#options.emit({ kind: 'kernelDone', seq: order.seq, failures });
+        }
+        return changesIn(order);
     }
   }
 
-  #write(order: RouteOrder): void {
-    this.#done(order.seq, this.#socket.apply(order));
+  /** The kernel does its work inside send(2), half a second of it for a full table. */
+  #isForThread(order: KernelOrder | undefined): boolean {
+    return (
+      this.#socket.isWide && order?.kind === 'kernelRoutes' && order.batch.count >= manyChanges
+    );
   }
 
-  #done(seq: number, failures: readonly Failure[]): void {
-    this.#options.emit({ kind: 'kernelDone', seq, failures });
+  /** Writes the order and those behind it. */
+  #writeMeanwhile(first: RouteOrder): void {
+    const orders = [first];
+    let count = changesIn(first);
+    for (;;) {
+      const next = this.#queue[this.#head];
+      if (next?.kind !== 'kernelRoutes' && next?.kind !== 'kernelNexthop') break;
+      count += changesIn(next);
+      if (count > mostChanges) break;
+      orders.push(next);
+      this.#head++;
+    }
+    this.#isWriting = true;
+    this.#socket.applyMeanwhile(orders, (failures) => {
+      this.#isWriting = false;
+      // The kernel goes on while the engine hears of what is done.
+      if (this.#isForThread(this.#queue[this.#head])) this.#runSlice();
+      orders.forEach(({ seq }, i) => {
+        this.#options.emit({ kind: 'kernelDone', seq, failures: failures[i]! });
+      });
+      if (this.#isWriting) return;
+      this.#onIdle();
+      if (!this.#sliceQueued) this.#runSlice();
+    });
   }
 
   #scanInterfaces(because: 'scan' | 'event'): void {
     if (this.#closed) return;
-    // Whoever dumps or writes routes owns the socket; the scan then uses one of its own.
-    const own = this.#scan || this.#thread.busy ? RouteSocket.open() : undefined;
+    // Whoever dumps or writes routes has the socket; the scan then uses one of its own.
+    const own = this.#scan || this.#isWriting ? RouteSocket.open() : undefined;
     if (own && !own.ok) {
       this.#options.report('error', `KIF: ${own.error.message}`);
       return;
@@ -289,10 +302,6 @@ export class Kernel {
     if (!this.#watched.has(`${route.family} ${route.table}`)) return;
     this.#options.emit({ kind: 'kernelRouteChanged', change, route: this.#named(route) });
   }
-}
-
-function isScan(order: KernelOrder): boolean {
-  return order.kind === 'scanKernel' || order.kind === 'scanNexthops';
 }
 
 function withObject(

@@ -1,6 +1,6 @@
 // Giving up root while keeping what a router needs: capabilities(7) NET_ADMIN, NET_RAW,
 // NET_BIND_SERVICE, NET_BROADCAST and SYS_NICE stay with the main thread and the threads that it
-// starts later. Looks users and groups up in the local files only.
+// starts later, Node's pool among them. Looks users and groups up in the local files only.
 
 import { readFileSync } from 'node:fs';
 import { err, ok } from '@rookery/net';

@@ -124,6 +124,22 @@ export function sendBytes(fd: number, bytes: Uint8Array, flags: number): SysResu
   return resultOf(cSend(fd, bytes, bytes.length, flags));
 }
 
+/**
+ * `sendBytes` in another thread, for a call that keeps the kernel busy; `bytes` stay as they are until
+ * `done`.
+ */
+export function sendMeanwhile(
+  fd: number,
+  bytes: Uint8Array,
+  flags: number,
+  done: (sent: SysResult) => void,
+): void {
+  cSend.async(fd, bytes, bytes.length, flags, (error: unknown, value: number) => {
+    // The errno stays with that thread: the second call fails for the same reason, and tells it.
+    done(error || value < 0 ? sendBytes(fd, bytes, flags) : { ok: true, value });
+  });
+}
+
 /** write(2), for a descriptor that does not block; Node ignores SIGPIPE. */
 export function writeBytes(fd: number, bytes: Uint8Array): SysResult {
   return resultOf(cWrite(fd, bytes, bytes.length));

@@ -6,7 +6,7 @@
 import { err, ok } from '@rookery/net';
 import type { Result } from '@rookery/net';
 import { KERNEL_CHANGE } from '@rookery/router';
-import type { KernelNexthopObject, KernelRouteBatch, Order, PlatformError } from '@rookery/router';
+import type { Order, PlatformError } from '@rookery/router';
 import * as c from '../constants.ts';
 import { encodeNetlinkAddress } from '../sockaddr.ts';
 import * as sys from '../sys.ts';
@@ -23,9 +23,20 @@ import type { MessageHeader } from './message.ts';
 import { encodeNexthop } from './nexthop.ts';
 import { encodeRoutes } from './route.ts';
 
+export type RouteOrder = Extract<Order, { kind: 'kernelRoutes' | 'kernelNexthop' }>;
+
 export interface Failure {
   readonly index: number;
   readonly error: PlatformError;
+}
+
+/** Changes [from, to) of an order, as messages numbered from `firstSeq`. */
+interface Span {
+  readonly order: RouteOrder;
+  readonly from: number;
+  readonly to: number;
+  readonly firstSeq: number;
+  readonly failures: Failure[];
 }
 
 export type DumpVisitor = (bytes: Uint8Array, message: MessageHeader) => void;
@@ -38,7 +49,8 @@ export interface Dump {
 
 /** Messages per send(2): beyond 64 the rate no longer grows, and the answers must fit the buffer. */
 const batchMessages = 128;
-const receiveBufferBytes = 1024 * 1024;
+/** Every message of `applyMeanwhile` may be refused. */
+const receiveBufferBytes = 32 * 1024 * 1024;
 const sendBufferBytes = 2 * 1024 * 1024;
 const ENOBUFS = 105;
 
@@ -46,14 +58,16 @@ export class RouteSocket {
   readonly fd: number;
   /** Netlink port id: what the kernel writes into notifications about our own changes. */
   readonly port: number;
+  /** The buffers have room for thousands of changes and their answers: it takes CAP_NET_ADMIN. */
+  readonly isWide: boolean;
   readonly #writer = new MessageWriter();
   readonly #buffer = new Uint8Array(65536);
   #seq = 1;
 
-  /** A socket that is open already; only one of those that share it may use it at a time. */
-  constructor(fd: number, port: number) {
+  private constructor(fd: number, port: number, isWide: boolean) {
     this.fd = fd;
     this.port = port;
+    this.isWide = isWide;
   }
 
   /** Needs no privilege; changes do (CAP_NET_ADMIN) and then fail with EPERM one by one. */
@@ -64,10 +78,11 @@ export class RouteSocket {
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_EXT_ACK, 1);
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1);
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_GET_STRICT_CHK, 1);
-    setBufferSize(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, receiveBufferBytes);
-    setBufferSize(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, sendBufferBytes);
+    const isWide =
+      setBufferSize(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, receiveBufferBytes) &&
+      setBufferSize(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, sendBufferBytes);
     const name = sys.socketName(fd);
-    return ok(new RouteSocket(fd, name.ok ? readU32(name.value, 4) : 0));
+    return ok(new RouteSocket(fd, name.ok ? readU32(name.value, 4) : 0, isWide));
   }
 
   close(): void {
@@ -126,74 +141,65 @@ export class RouteSocket {
   }
 
   /** Makes the changes of an order; returns those that failed. */
-  apply(order: Extract<Order, { kind: 'kernelRoutes' | 'kernelNexthop' }>): Failure[] {
-    return order.kind === 'kernelRoutes'
-      ? this.applyRoutes(order.batch)
-      : this.applyNexthop(order.change, order.object);
-  }
-
-  applyRoutes(batch: KernelRouteBatch): Failure[] {
+  apply(order: RouteOrder): Failure[] {
     const failures: Failure[] = [];
-    for (let from = 0; from < batch.count; from += batchMessages) {
-      const to = Math.min(batch.count, from + batchMessages);
-      const firstSeq = this.#seq;
-      this.#seq = (this.#seq + to - from) >>> 0;
+    const count = changesIn(order);
+    for (let from = 0; from < count; from += batchMessages) {
       this.#writer.clear();
-      encodeRoutes(this.#writer, batch, from, to, firstSeq);
-      this.#exchange(
-        firstSeq,
-        from,
-        to,
-        failures,
-        (index) => routeOperations[batch.changes[index]!]!,
-      );
+      const span = this.#write(order, from, Math.min(count, from + batchMessages), failures);
+      const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
+      if (sent.ok) this.#readAnswers([span]);
+      else failSpan(span, 'netlink send', sent.errno);
     }
     return failures;
   }
 
-  applyNexthop(change: 'add' | 'remove', object: KernelNexthopObject): Failure[] {
-    const failures: Failure[] = [];
-    const seq = this.#nextSeq();
+  /**
+   * `apply` for many changes: another thread waits for the kernel. Nobody may use the socket before
+   * `done` is called, with the failures of each order.
+   */
+  applyMeanwhile(
+    orders: readonly RouteOrder[],
+    done: (failures: readonly Failure[][]) => void,
+  ): void {
     this.#writer.clear();
-    encodeNexthop(this.#writer, seq, change, object);
-    this.#exchange(seq, 0, 1, failures, () => `nexthop ${change}`);
-    return failures;
+    const spans = orders.map((order) => this.#write(order, 0, changesIn(order), []));
+    sys.sendMeanwhile(this.fd, this.#writer.bytes(), 0, (sent) => {
+      // A datagram that is refused as a whole, because of its size, has changed nothing.
+      if (!sent.ok) return done(orders.map((order) => this.apply(order)));
+      this.#readAnswers(spans);
+      done(spans.map(({ failures }) => failures));
+    });
   }
 
-  /**
-   * Sends what was written, changes `from` to `to`, and reads the answers, which are all queued when
-   * send(2) returns.
-   */
-  #exchange(
-    firstSeq: number,
-    from: number,
-    to: number,
-    failures: Failure[],
-    operationOf: (index: number) => string,
-  ): void {
-    const failAll = (operation: string, errno: number): void => {
-      for (let index = from; index < to; index++) {
-        if (failures.some((f) => f.index === index)) continue;
-        failures.push({ index, error: sys.platformError(operation, errno) });
-      }
-      failures.sort((a, b) => a.index - b.index);
-    };
-    const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
-    if (!sent.ok) return failAll('netlink send', sent.errno);
+  /** Changes [from, to) of an order in messages, of which only the last asks for an answer. */
+  #write(order: RouteOrder, from: number, to: number, failures: Failure[]): Span {
+    const firstSeq = this.#seq;
+    this.#seq = (this.#seq + to - from) >>> 0;
+    if (order.kind === 'kernelRoutes') encodeRoutes(this.#writer, order.batch, from, to, firstSeq);
+    else encodeNexthop(this.#writer, firstSeq, order.change, order.object);
+    return { order, from, to, firstSeq, failures };
+  }
+
+  /** The answers to what was sent, which are all queued when send(2) returns. */
+  #readAnswers(spans: readonly Span[]): void {
     for (;;) {
       const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
       if (!received.ok) {
         if (received.errno !== ENOBUFS) return;
         // Answers were dropped: what is not known to have failed is reported as unknown.
-        failAll('netlink receive', ENOBUFS);
+        for (const span of spans) failSpan(span, 'netlink receive', ENOBUFS);
         continue;
       }
       for (const message of readMessages(this.#buffer, received.value)) {
         if (message.type !== NLMSG_ERROR) continue;
         const ack = decodeAcknowledgement(this.#buffer, message);
-        const index = from + ((ack.seq - firstSeq) >>> 0);
-        if (index >= to || ack.errno === 0) continue;
-        failures.push({ index, error: refusal(operationOf(index), ack.errno, ack.text) });
+        if (ack.errno === 0) continue;
+        const span = spans.find(({ firstSeq, from, to }) => (ack.seq - firstSeq) >>> 0 < to - from);
+        if (!span) continue;
+        const index = span.from + ((ack.seq - span.firstSeq) >>> 0);
+        const error = refusal(operationOf(span.order, index), ack.errno, ack.text);
+        span.failures.push({ index, error });
       }
     }
   }
@@ -215,11 +221,32 @@ export function openNetlink(groups: number): Result<number, PlatformError> {
   return err(sys.platformError('netlink bind', bound.errno));
 }
 
-/** The privileged option first, which is not bound by the sysctl limit. */
-export function setBufferSize(fd: number, force: number, plain: number, bytes: number): void {
-  if (!sys.setOption(fd, c.SOL_SOCKET, force, bytes).ok) {
-    sys.setOption(fd, c.SOL_SOCKET, plain, bytes);
+/**
+ * The privileged option first, which is not bound by the sysctl limit; false when that is refused
+ * and the buffer may be smaller.
+ */
+export function setBufferSize(fd: number, force: number, plain: number, bytes: number): boolean {
+  if (sys.setOption(fd, c.SOL_SOCKET, force, bytes).ok) return true;
+  sys.setOption(fd, c.SOL_SOCKET, plain, bytes);
+  return false;
+}
+
+/** Routes or next hop objects that an order changes. */
+export function changesIn(order: RouteOrder): number {
+  return order.kind === 'kernelRoutes' ? order.batch.count : 1;
+}
+
+function failSpan({ from, to, failures }: Span, operation: string, errno: number): void {
+  const failed = new Set(failures.map(({ index }) => index));
+  for (let index = from; index < to; index++) {
+    if (!failed.has(index)) failures.push({ index, error: sys.platformError(operation, errno) });
   }
+  failures.sort((a, b) => a.index - b.index);
+}
+
+function operationOf(order: RouteOrder, index: number): string {
+  if (order.kind === 'kernelNexthop') return `nexthop ${order.change}`;
+  return routeOperations[order.batch.changes[index]!]!;
 }
 
 /** By KERNEL_CHANGE. */
