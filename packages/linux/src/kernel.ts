@@ -41,7 +41,7 @@ export interface KernelOptions {
 }
 
 const routesPerSlice = 1024;
-/** An order of so many changes is worth another thread, which then takes up to so many at once. */
+/** So many changes are worth another thread, which takes up to so many at once: 40 ms. */
 const manyChanges = 512;
 const mostChanges = 16_384;
 const datagramsPerSlice = 32;
