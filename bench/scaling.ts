@@ -10,7 +10,7 @@ import type { Scenario } from './scenarios.ts';
 const ROUTES = [10_000, 100_000, 1_000_000, 4_000_000];
 const PEERS = [1, 10, 100, 500];
 const ROUTES_PER_PEER = 200;
-const base = { family: 'ipv4', receivers: 1, settleMs: 2500, targets: [] } as const;
+const base = { family: 'ipv4', receivers: 1, settleMs: 4000, targets: [] } as const;
 
 /** Measures every point once; `report` hears of each. */
 export async function measureScaling(
