@@ -6,7 +6,6 @@ import { Worker } from 'node:worker_threads';
 import type { Fact, LogClass } from '@rookery/router';
 import { keyOf } from './bfd-messages.ts';
 import type { BfdOrder, BfdRequest, FromBfdWorker, ToBfdWorker } from './bfd-messages.ts';
-import { workerEntry } from './worker-entry.ts';
 
 export interface BfdServiceDeps {
   readonly emit: (fact: Fact) => void;
@@ -16,6 +15,11 @@ export interface BfdServiceDeps {
 const RESTART_MS = 1000;
 /** Closing is sending one packet per session. */
 const CLOSE_MS = 1000;
+/** TypeScript in a clone, a bundle of its own in dist. */
+const workerEntry = new URL(
+  `bfd-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.mjs'}`,
+  import.meta.url,
+);
 
 export class BfdService {
   readonly #deps: BfdServiceDeps;
@@ -51,7 +55,7 @@ export class BfdService {
 
   #start(): void {
     this.#restart = undefined;
-    const worker = new Worker(workerEntry(import.meta.url, 'bfd-worker'), {
+    const worker = new Worker(workerEntry, {
       name: 'bfd',
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 },

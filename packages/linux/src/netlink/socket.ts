@@ -55,17 +55,17 @@ const sendBufferBytes = 2 * 1024 * 1024;
 const ENOBUFS = 105;
 
 export class RouteSocket {
-  readonly fd: number;
   /** Netlink port id: what the kernel writes into notifications about our own changes. */
   readonly port: number;
   /** The buffers have room for thousands of changes and their answers: it takes CAP_NET_ADMIN. */
   readonly isWide: boolean;
+  readonly #fd: number;
   readonly #writer = new MessageWriter();
   readonly #buffer = new Uint8Array(65536);
   #seq = 1;
 
   private constructor(fd: number, port: number, isWide: boolean) {
-    this.fd = fd;
+    this.#fd = fd;
     this.port = port;
     this.isWide = isWide;
   }
@@ -78,30 +78,29 @@ export class RouteSocket {
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_EXT_ACK, 1);
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1);
     sys.setOption(fd, c.SOL_NETLINK, c.NETLINK_GET_STRICT_CHK, 1);
-    const isWide =
-      setBufferSize(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, receiveBufferBytes) &&
-      setBufferSize(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, sendBufferBytes);
+    const receives = setBufferSize(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, receiveBufferBytes);
+    const sends = setBufferSize(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, sendBufferBytes);
     const name = sys.socketName(fd);
-    return ok(new RouteSocket(fd, name.ok ? readU32(name.value, 4) : 0, isWide));
+    return ok(new RouteSocket(fd, name.ok ? readU32(name.value, 4) : 0, receives && sends));
   }
 
   close(): void {
-    sys.closeDescriptor(this.fd);
+    sys.closeDescriptor(this.#fd);
   }
 
   /** Starts a dump. Only one may be in progress on a socket, and no batch meanwhile. */
   startDump(encode: (writer: MessageWriter, seq: number) => void, visit: DumpVisitor): Dump {
-    const seq = this.#nextSeq();
+    const seq = this.#takeSeqs(1);
     this.#writer.clear();
     encode(this.#writer, seq);
-    const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
+    const sent = sys.sendBytes(this.#fd, this.#writer.bytes(), 0);
     let failure = sent.ok ? undefined : sys.platformError('netlink dump', sent.errno);
     let interrupted = false;
     return {
       step: (datagrams) => {
         if (failure) return failure;
         for (let i = 0; i < datagrams; i++) {
-          const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
+          const received = sys.receiveBytes(this.#fd, this.#buffer, c.MSG_DONTWAIT);
           if (!received.ok) {
             failure = sys.platformError('netlink dump', received.errno);
             return failure;
@@ -147,7 +146,7 @@ export class RouteSocket {
     for (let from = 0; from < count; from += batchMessages) {
       this.#writer.clear();
       const span = this.#write(order, from, Math.min(count, from + batchMessages), failures);
-      const sent = sys.sendBytes(this.fd, this.#writer.bytes(), 0);
+      const sent = sys.sendBytes(this.#fd, this.#writer.bytes(), 0);
       if (sent.ok) this.#readAnswers([span]);
       else failSpan(span, 'netlink send', sent.errno);
     }
@@ -164,7 +163,7 @@ export class RouteSocket {
   ): void {
     this.#writer.clear();
     const spans = orders.map((order) => this.#write(order, 0, changesIn(order), []));
-    sys.sendMeanwhile(this.fd, this.#writer.bytes(), 0, (sent) => {
+    sys.sendMeanwhile(this.#fd, this.#writer.bytes(), 0, (sent) => {
       // A datagram that is refused as a whole, because of its size, has changed nothing.
       if (!sent.ok) return done(orders.map((order) => this.apply(order)));
       this.#readAnswers(spans);
@@ -174,8 +173,7 @@ export class RouteSocket {
 
   /** Changes [from, to) of an order in messages, of which only the last asks for an answer. */
   #write(order: RouteOrder, from: number, to: number, failures: Failure[]): Span {
-    const firstSeq = this.#seq;
-    this.#seq = (this.#seq + to - from) >>> 0;
+    const firstSeq = this.#takeSeqs(to - from);
     if (order.kind === 'kernelRoutes') encodeRoutes(this.#writer, order.batch, from, to, firstSeq);
     else encodeNexthop(this.#writer, firstSeq, order.change, order.object);
     return { order, from, to, firstSeq, failures };
@@ -184,7 +182,7 @@ export class RouteSocket {
   /** The answers to what was sent, which are all queued when send(2) returns. */
   #readAnswers(spans: readonly Span[]): void {
     for (;;) {
-      const received = sys.receiveBytes(this.fd, this.#buffer, c.MSG_DONTWAIT);
+      const received = sys.receiveBytes(this.#fd, this.#buffer, c.MSG_DONTWAIT);
       if (!received.ok) {
         if (received.errno !== ENOBUFS) return;
         // Answers were dropped: what is not known to have failed is reported as unknown.
@@ -204,10 +202,11 @@ export class RouteSocket {
     }
   }
 
-  #nextSeq(): number {
-    const seq = this.#seq;
-    this.#seq = (this.#seq + 1) >>> 0;
-    return seq;
+  /** The first of `count` numbers that no other message has. */
+  #takeSeqs(count: number): number {
+    const first = this.#seq;
+    this.#seq = (first + count) >>> 0;
+    return first;
   }
 }
 
