@@ -43,9 +43,9 @@ const lookAgainMs = 10;
  * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
  */
 const engines: readonly Omit<RehearsalOptions, 'filtered'>[] = [
-  { apart: true, kernel: false },
-  { apart: false, kernel: true },
-  { apart: true, kernel: true },
+  { apart: true, kernel: false, fails: false },
+  { apart: false, kernel: true, fails: true },
+  { apart: true, kernel: true, fails: false },
 ];
 /**
  * After how many calls V8 optimises: as it would by itself; for the last engine, when all branches
@@ -63,6 +63,8 @@ const largeRound = 5;
 const setsInLargeRound = 800;
 /** So many sets of attributes differ; the others are told a second time. */
 const setsTold = 120;
+/** Timers that a failure started have fired after this. */
+const timersMs = 1000;
 /** From here on prefixes have numbers that nobody else tells. */
 const otherPrefixes = 1 << 19;
 /** Prefixes per UPDATE, in turn. */
@@ -105,7 +107,8 @@ const filters = `
   filter incoming { ${terms} bgp_community.add((64500, 20)); accept; }
   filter outgoing { ${terms} accept; }`;
 /** The second neighbor has the filter, if any. */
-const configOf = ({ filtered, kernel }: RehearsalOptions): string => {
+const configOf = ({ filtered, kernel, fails }: RehearsalOptions): string => {
+  const failing = fails ? 'on' : 'off';
   const protocols = neighbors.map(({ address, asn }, i) => {
     const policies =
       filtered && i === 1
@@ -113,11 +116,14 @@ const configOf = ({ filtered, kernel }: RehearsalOptions): string => {
         : 'import all; export all;';
     return (
       `protocol bgp n${i} { local 192.0.2.9 as 64500; neighbor ${address} as ${asn}; passive; ` +
-      `ipv4 { ${policies} }; ipv6 { ${policies} }; }`
+      `bfd ${failing}; ipv4 { ${policies} }; ipv6 { ${policies} }; }`
     );
   });
-  return `router id 192.0.2.9; protocol device { } ${filtered ? filters : ''}
-    ${kernel ? 'protocol kernel { ipv4 { export all; }; } protocol kernel { ipv6 { export all; }; }' : ''}
+  const kernels = kernel ? ['ipv4', 'ipv6'] : [];
+  for (const family of kernels) {
+    protocols.push(`protocol kernel { merge paths ${failing}; ${family} { export all; }; }`);
+  }
+  return `router id 192.0.2.9; protocol device { } protocol bfd { } ${filtered ? filters : ''}
     ${protocols.join(' ')}`;
 };
 
@@ -199,16 +205,20 @@ export interface RehearsalOptions {
    * have ways of their own.
    */
   readonly apart: boolean;
+  /** In the end BFD finds the paths to both neighbors broken, with routes behind them. */
+  readonly fails: boolean;
 }
 
 export class Rehearsal {
   readonly #router: Router;
   readonly #play: Generator<undefined, void>;
   readonly #apart: boolean;
+  readonly #fails: boolean;
   #nowMs = 1;
 
   constructor(options: RehearsalOptions) {
     this.#apart = options.apart;
+    this.#fails = options.fails;
     const parsed = parseConfig('rehearsal', {
       readFile: () => ({ text: configOf(options) }),
       glob: () => ({ paths: [] }),
@@ -266,6 +276,23 @@ export class Rehearsal {
         yield* this.#hear(neighbor, updates, (now + turn) % 4 === 0 ? 65_536 : 300);
       }
     }
+    if (this.#fails) yield* this.#fail();
+  }
+
+  /** First one of two next hops is lost, then the only one. */
+  *#fail(): Generator<undefined, void> {
+    for (const neighbor of [0, 1] as const) {
+      yield* this.#hear(neighbor, this.#updates(0, neighbor, 'reach', 0), 65_536);
+    }
+    for (const { address } of neighbors) {
+      const session = { remote: address, interface: link.name, multihop: false };
+      this.#tell({ kind: 'bfdChanged', ...session, state: 'Up' });
+      this.#tell({ kind: 'bfdChanged', ...session, state: 'Down' });
+      yield* this.#work();
+      this.#nowMs += timersMs;
+      this.#router.tick(this.#nowMs);
+      this.#perform();
+    }
   }
 
   #updates(round: number, neighbor: 0 | 1, says: 'reach' | 'unreach', variant: number): Uint8Array {
@@ -294,11 +321,15 @@ export class Rehearsal {
       const piece = bytes.slice(at, at + pieceBytes);
       this.#tell({ kind: 'tcpReceived', connection: -1 - neighbor, bytes: piece });
       yield;
-      while (this.#router.hasWork()) {
-        this.#router.runSlice(++this.#nowMs);
-        this.#perform();
-        yield;
-      }
+      yield* this.#work();
+    }
+  }
+
+  *#work(): Generator<undefined, void> {
+    while (this.#router.hasWork()) {
+      this.#router.runSlice(++this.#nowMs);
+      this.#perform();
+      yield;
     }
   }
 

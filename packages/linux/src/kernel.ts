@@ -29,10 +29,15 @@ import { decodeRoute, encodeRouteDump } from './netlink/route.ts';
 import { changesIn, RouteSocket } from './netlink/socket.ts';
 import type { Dump, RouteOrder } from './netlink/socket.ts';
 
-export type KernelOrder = Extract<
-  Order,
-  { kind: 'scanInterfaces' | 'scanKernel' | 'scanNexthops' | 'kernelRoutes' | 'kernelNexthop' }
->;
+const orderKinds = [
+  'scanInterfaces',
+  'scanKernel',
+  'scanNexthops',
+  'kernelRoutes',
+  'kernelNexthop',
+] as const;
+
+export type KernelOrder = Extract<Order, { kind: (typeof orderKinds)[number] }>;
 
 export interface KernelOptions {
   /** May be called inside `execute`. */
@@ -302,6 +307,10 @@ export class Kernel {
     if (!this.#watched.has(`${route.family} ${route.table}`)) return;
     this.#options.emit({ kind: 'kernelRouteChanged', change, route: this.#named(route) });
   }
+}
+
+export function isKernelOrder(order: Order): order is KernelOrder {
+  return (orderKinds as readonly string[]).includes(order.kind);
 }
 
 function withObject(

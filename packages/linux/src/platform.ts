@@ -1,7 +1,8 @@
 // The Linux side of the engine's contract: executes orders and emits facts. Orders about the kernel
-// are gathered per call so that one turn of the engine becomes one batch of netlink messages; TCP
-// orders run at once, in their order. BFD runs in a thread of its own; time and logging are the
-// composition root's.
+// are gathered per call so that one turn of the engine becomes one batch of netlink messages, and run
+// first: packets must leave a dead next hop at once, and follow a route when a neighbor hears of it.
+// The others run in their order. BFD runs in a thread of its own; time and logging are the composition
+// root's.
 
 import { networkInterfaces } from 'node:os';
 import { err, ok } from '@rookery/net';
@@ -10,8 +11,7 @@ import type { Fact, LogClass, Order, PlatformError } from '@rookery/router';
 import { BfdService } from './bfd-service.ts';
 import { DiscoverySockets } from './discovery.ts';
 import { Files } from './files.ts';
-import { Kernel } from './kernel.ts';
-import type { KernelOrder } from './kernel.ts';
+import { Kernel, isKernelOrder } from './kernel.ts';
 import { Tcp } from './tcp.ts';
 
 export interface PlatformOptions {
@@ -47,16 +47,11 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
   });
   return ok({
     execute: (orders) => {
-      const kernelOrders: KernelOrder[] = [];
+      const kernelOrders = orders.filter(isKernelOrder);
+      if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
       for (const order of orders) {
+        if (isKernelOrder(order)) continue;
         switch (order.kind) {
-          case 'scanInterfaces':
-          case 'scanKernel':
-          case 'scanNexthops':
-          case 'kernelRoutes':
-          case 'kernelNexthop':
-            kernelOrders.push(order);
-            break;
           case 'writeFile':
             files.execute(order);
             break;
@@ -76,7 +71,6 @@ export function openPlatform(options: PlatformOptions): Result<Platform, Platfor
             tcp.execute(order);
         }
       }
-      if (kernelOrders.length > 0) kernel.value.execute(kernelOrders);
     },
     close: async () => {
       discovery.close();
