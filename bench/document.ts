@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderChart } from './chart.ts';
-import { NEXTHOP_LOSS, renderLosses } from './nexthop-loss.ts';
+import { NEXTHOP_LOSS, outcomesOfLosses, renderLosses } from './nexthop-loss.ts';
 import type { Loss } from './nexthop-loss.ts';
 import { outcomesOf, renderScenario, renderSpread } from './report.ts';
 import type { Outcome } from './report.ts';
@@ -48,7 +48,10 @@ export function renderDocument(): void {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`${file} has lost its marks`);
   const lines = readLines();
-  const outcomes = SCENARIOS.flatMap((scenario) => outcomesOf(scenario, runsIn(lines)));
+  const outcomes = [
+    ...SCENARIOS.flatMap((scenario) => outcomesOf(scenario, runsIn(lines))),
+    ...outcomesOfLosses(lossesIn(lines)),
+  ];
   writeFileSync(join(docs, 'performance.svg'), renderChart(outcomes));
   const made = `${BEGIN}\n\n${renderResults(lines, outcomes)}\n`;
   writeFileSync(file, text.slice(0, from) + made + text.slice(to));
@@ -57,7 +60,7 @@ export function renderDocument(): void {
 function renderResults(lines: readonly Line[], outcomes: readonly Outcome[]): string {
   const runs = runsIn(lines);
   const points = lines.flatMap((line) => (line.kind === 'scaling' ? [line.point] : []));
-  const losses = lines.flatMap((line) => (line.kind === 'loss' ? [line.loss] : []));
+  const losses = lossesIn(lines);
   return [
     '| what | figure | ratio to | measured | target | |',
     '|---|---|---|---|---|---|',
@@ -99,6 +102,10 @@ function subjectOf(line: Line): string {
 
 function runsIn(lines: readonly Line[]): RunResult[] {
   return lines.flatMap((line) => (line.kind === 'run' ? [line.run] : []));
+}
+
+function lossesIn(lines: readonly Line[]): Loss[] {
+  return lines.flatMap((line) => (line.kind === 'loss' ? [line.loss] : []));
 }
 
 function readLines(): Line[] {

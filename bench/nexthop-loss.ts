@@ -13,16 +13,20 @@ import type { Daemon } from './daemons.ts';
 import { generatorAddress, kernelPrefixes, openTestBed } from './network.ts';
 import type { TestBed } from './network.ts';
 import { spreadOf } from './report.ts';
+import type { Outcome } from './report.ts';
 import { FIRST_GENERATOR_AS, createRouteSet } from './table.ts';
 import type { FailingSetup } from './failing-side.ts';
 import type { ProbeTask } from './kernel-probe.ts';
 
 export const NEXTHOP_LOSS = 'nexthop-loss';
+const WHAT = 'a next hop dies, until the kernel does not use it any more';
 
 const SIZES = [1_000, 10_000, 100_000] as const;
 const KINDS = ['one of two', 'the only one'] as const;
 const SAMPLES = 60;
 const LIMIT_MS = 60_000;
+/** The target: our CPU until then when there is another next hop, however many routes are behind it. */
+const GOAL_CPU_MS = 5;
 const GATEWAYS = [0, 1].map((i) => generatorAddress('ipv4', i));
 
 export interface Loss {
@@ -202,10 +206,34 @@ function samplesOf(count: number, seed: number): readonly number[] {
   );
 }
 
+/** The target, for every size that was measured. */
+export function outcomesOfLosses(losses: readonly Loss[]): Outcome[] {
+  const ours = losses.filter(
+    (loss) => loss.daemon === 'rookery' && loss.kind === 'one of two' && isGood(loss),
+  );
+  return SIZES.flatMap((routes) => {
+    const runs = ours.filter((loss) => loss.routes === routes);
+    const spread = spreadOf(runs.map(({ goneCpuMs }) => goneCpuMs));
+    if (!spread) return [];
+    return {
+      scenario: { name: NEXTHOP_LOSS, what: WHAT },
+      label: `CPU with ${routes.toLocaleString('en')} routes, ms`,
+      peer: undefined,
+      spread,
+      goal: GOAL_CPU_MS,
+      met: spread.median <= GOAL_CPU_MS,
+    };
+  });
+}
+
+function isGood({ problems }: Loss): boolean {
+  return problems.length === 0;
+}
+
 /** The figures as Markdown. */
 export function renderLosses(losses: readonly Loss[]): string {
   const lines = [
-    `### ${NEXTHOP_LOSS}: a next hop dies, until the kernel does not use it any more`,
+    `### ${NEXTHOP_LOSS}: ${WHAT}`,
     '',
     '| routes behind | which | daemon | until unused, ms | CPU until then, ms | CPU until at rest, ms |',
     '|---|---|---|---|---|---|',
@@ -213,7 +241,7 @@ export function renderLosses(losses: readonly Loss[]): string {
   const keyOf = (loss: Loss): string =>
     `${loss.routes.toLocaleString('en')} | ${loss.kind} | ${loss.daemon}`;
   for (const key of new Set(losses.map(keyOf))) {
-    const runs = losses.filter((loss) => keyOf(loss) === key && loss.problems.length === 0);
+    const runs = losses.filter((loss) => keyOf(loss) === key && isGood(loss));
     const cell = (figure: 'goneMs' | 'goneCpuMs' | 'restCpuMs'): string => {
       const spread = spreadOf(runs.map((run) => run[figure]));
       if (!spread) return '-';

@@ -97,7 +97,7 @@ export function renderScenario(scenario: Scenario, results: readonly RunResult[]
 
 /** How a target was met in the runs of a scenario. */
 export interface Outcome {
-  readonly scenario: Scenario;
+  readonly scenario: Pick<Scenario, 'name' | 'what'>;
   readonly label: string;
   /** Absent: the figure itself is limited, not its ratio. */
   readonly peer: string | undefined;
