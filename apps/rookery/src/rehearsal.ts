@@ -79,7 +79,7 @@ const neighbors = [
 ] as const;
 const nextHops: Readonly<Record<Family, readonly [string, string]>> = {
   ipv4: ['192.0.2.1', '192.0.2.2'],
-  ipv6: ['2001:db8::1', '2001:db8::2'],
+  ipv6: ['2001:db8::1', 'fd00::2'],
 };
 /**
  * Terms of every common sort, for every attribute, and many of one sort; each concerns a few of the
@@ -376,6 +376,7 @@ const link = {
   addresses: [
     { address: '192.0.2.9', length: 24, scope: 'universe', secondary: false },
     { address: '2001:db8::9', length: 64, scope: 'universe', secondary: false },
+    { address: 'fd00::9', length: 64, scope: 'universe', secondary: false },
   ],
 } as const;
 

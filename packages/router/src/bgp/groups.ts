@@ -20,7 +20,7 @@ import type { ExportCounters, ExportEvent, ExportSink, PathSink } from '../expor
 import type { Channel } from '../channel.ts';
 import { policyContextFor } from '../channel.ts';
 import type { Protocol } from '../protocol.ts';
-import { encoderFor } from './attribute-encoder.ts';
+import { RouteEncoder } from './attribute-encoder.ts';
 import { SOURCE_CLASS, exportedRoute, refusesExport, rewriteFor } from './export-rules.ts';
 import type { ExportRules, SourceClass } from './export-rules.ts';
 
@@ -201,7 +201,7 @@ export class BgpGroup implements ExportSink, PathSink {
     this.updates = new UpdateGroup({
       prefixes: channel.table.prefixes,
       attributes: this.#attributes,
-      encoder: encoderFor(
+      encoder: new RouteEncoder(
         this.#attributes,
         { as4: needs.as4, classic: this.#family === 'ipv4' && !needs.extendedNextHop },
         rulesNeedSource(needs) ? undefined : () => this.#rules,

@@ -5,7 +5,7 @@ import { encodePathAttributes } from '@rookery/bgp';
 import type { PathAttributes } from '@rookery/bgp';
 import { AttributeStore } from '@rookery/rib';
 import type { RouteAttributes } from '@rookery/rib';
-import { encoderFor } from './attribute-encoder.ts';
+import { RouteEncoder } from './attribute-encoder.ts';
 import { SOURCE_CLASS, exportedRoute, refusesExport, rewriteFor } from './export-rules.ts';
 import type { ExportRules } from './export-rules.ts';
 
@@ -133,7 +133,7 @@ test('what a policy has stated stands, whether octets or words are encoded', () 
       const out = new Uint8Array(1000);
       const order = rewriteFor(rules);
       if (store.encodeWire(n, true, out, 0, order) >= 0) byOctets++;
-      const encoder = encoderFor(store, { as4: true, classic: true }, () => rules);
+      const encoder = new RouteEncoder(store, { as4: true, classic: true }, () => rules);
       const end = encoder.encode(n, out, 0);
       assert.deepEqual(out.subarray(0, end), expected);
     }),

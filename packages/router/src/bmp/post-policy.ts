@@ -5,7 +5,7 @@
 import { encodeEndOfRib } from '@rookery/bgp';
 import { UpdateGroup } from '@rookery/rib';
 import type { ChangeCursor, Feed, GroupMember } from '@rookery/rib';
-import { encoderFor } from '../bgp/attribute-encoder.ts';
+import { RouteEncoder } from '../bgp/attribute-encoder.ts';
 import type { BgpFamily } from '../bgp/session-routes.ts';
 import type { RouteTable } from '../route-table.ts';
 import type { Task, TaskOwner } from '../work.ts';
@@ -47,7 +47,7 @@ export class PostPolicyFeed implements Task {
     this.#updates = new UpdateGroup({
       prefixes,
       attributes,
-      encoder: encoderFor(attributes, { as4: true, classic }),
+      encoder: new RouteEncoder(attributes, { as4: true, classic }),
       addPath,
       maxMessageBytes: 4096,
       mpWithdraw: extendedNextHop,
