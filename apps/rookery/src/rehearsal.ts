@@ -40,7 +40,8 @@ const startAfterMs = 400;
 const lookAgainMs = 10;
 /**
  * More than one engine, so that nothing is compiled for one object only; enough rounds for the
- * optimising compiler; each round's routes stay for a while, so that tables grow and shrink.
+ * optimising compiler; each round's routes stay for a while, so that tables grow and shrink. The
+ * first only fails: it leaves bytecode of what would otherwise be parsed when a neighbor dies.
  */
 const engines: readonly Omit<RehearsalOptions, 'filtered'>[] = [
   { apart: false, kernel: true, fails: true },
