@@ -78,6 +78,7 @@ const neighbors = [
   { address: '192.0.2.1', asn: 64501, id: '192.0.2.1' },
   { address: '192.0.2.2', asn: 64502, id: '192.0.2.2' },
 ] as const;
+const families = ['ipv4', 'ipv6'] as const satisfies readonly Family[];
 const nextHops: Readonly<Record<Family, readonly [string, string]>> = {
   ipv4: ['192.0.2.1', '192.0.2.2'],
   ipv6: ['2001:db8::1', 'fd00::2'],
@@ -123,8 +124,7 @@ const configOf = ({ filtered, kernel, fails }: RehearsalOptions): string => {
       `bfd ${failing}; ipv4 { ${policies} }; ipv6 { ${policies} }; }`
     );
   });
-  const kernels = kernel ? ['ipv4', 'ipv6'] : [];
-  for (const family of kernels) {
+  for (const family of kernel ? families : []) {
     protocols.push(`protocol kernel { merge paths ${failing}; ${family} { export all; }; }`);
   }
   return `router id 192.0.2.9; protocol device { } protocol bfd { } ${filtered ? filters : ''}
@@ -182,7 +182,7 @@ function askOnce({ run, classOf }: CompiledFilter): void {
     print: () => undefined,
     fail: () => undefined,
   };
-  for (const family of ['ipv4', 'ipv6'] as const) {
+  for (const family of families) {
     const net = { family, a: 0, b: 0, c: 0, d: 0, length: 0 };
     const route = { source: 'bgp', scope: 'universe', dest: 'unicast', nexthops: [] } as const;
     classOf?.(net);
@@ -246,7 +246,6 @@ export class Rehearsal {
         remote: address,
         remotePort: 1024,
       });
-      const families: readonly Family[] = ['ipv4', 'ipv6'];
       const capabilities = { ...NO_CAPABILITIES, any: true, families, as4: asn };
       for (const bytes of [
         encodeOpen({ asn, holdTimeSec: 0, id, capabilities }),
@@ -286,7 +285,7 @@ export class Rehearsal {
   /** First one of two next hops is lost, then the only one. */
   *#fail(): Generator<undefined, void> {
     for (const neighbor of [0, 1] as const) {
-      for (const family of ['ipv4', 'ipv6'] as const) {
+      for (const family of families) {
         const update = reach(family, prefixesOf(family, 0, routesLost), neighbor, 0);
         yield* this.#hear(neighbor, update, update.length);
       }

@@ -309,6 +309,7 @@ export class Kernel {
   }
 }
 
+/** True for what `Kernel.execute` takes. */
 export function isKernelOrder(order: Order): order is KernelOrder {
   return (orderKinds as readonly string[]).includes(order.kind);
 }
