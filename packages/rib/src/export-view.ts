@@ -1,7 +1,8 @@
 // What an update group exports: attributes and source per slot, as columns. Without add-path a slot
 // is the net number itself; with it a slot is one (net, path id), chained per net. This is the
-// group's Adj-RIB-Out: six octets per net. A slot is referenced while it is announced, staged, in a
-// queued chunk or owed to a member; then its number and its net may be reused.
+// group's Adj-RIB-Out: six octets per net. A slot is referenced from its first announcement until
+// everybody has been told of its withdrawal, and while it is owed to a member; then its number and
+// its net may be reused.
 
 import type { AttributeStore } from './attribute-store.ts';
 import { growInt32, growUint16, growUint32, nextCapacity } from './columns.ts';
@@ -28,7 +29,6 @@ export class ExportView {
   #first: Int32Array = new Int32Array(0);
   #limit = 0;
   #free = NO_SLOT;
-  #started = new Int32Array(64);
 
   constructor(prefixes: PrefixStore, attributes: AttributeStore, addPath: boolean) {
     this.prefixes = prefixes;
@@ -92,10 +92,10 @@ export class ExportView {
     else this.prefixes.retain(slot);
   }
 
-  /** Gives back a reference to each slot. */
-  releaseAll(slots: Int32Array): void {
-    if (!this.addPath) this.prefixes.releaseAll(slots, slots.length);
-    else for (let i = 0; i < slots.length; i++) this.release(slots[i]!);
+  /** Gives back a reference to each of slots[0, count). */
+  releaseAll(slots: Int32Array, count: number): void {
+    if (!this.addPath) this.prefixes.releaseAll(slots, count);
+    else for (let i = 0; i < count; i++) this.release(slots[i]!);
   }
 
   release(slot: number): void {
@@ -108,71 +108,29 @@ export class ExportView {
   }
 
   /**
-   * Changes what a slot announces; 0 is nothing. Takes a reference to the new attributes; the
-   * reference to the old ones passes to the caller.
+   * Changes what a slot announces; 0 is nothing. Takes a reference to the new attributes; those to
+   * the old ones and to the slot are the caller's.
    */
   set(slot: number, attributes: number, source: number): void {
     const old = this.attributes[slot]!;
     if (attributes !== 0) {
       this.#attributeStore.retain(attributes);
-      this.#countBySource[source] = (this.#countBySource[source] ?? 0) + 1;
-      if (old === 0) {
-        this.#count++;
-        this.retain(slot);
-      }
+      this.countChanges(source, 1);
     }
-    if (old !== 0) this.#countBySource[this.source[slot]!]!--;
+    if (old !== 0) this.countChanges(this.source[slot]!, -1);
     this.attributes[slot] = attributes;
     this.source[slot] = source;
-    if (old !== 0 && attributes === 0) {
-      this.#count--;
-      this.release(slot);
-    }
   }
 
-  /** Without add-path: makes nets[from, to) slots. */
-  cover(nets: Int32Array, from: number, to: number): void {
-    let last = -1;
-    for (let i = from; i < to; i++) if (nets[i]! > last) last = nets[i]!;
-    if (last >= this.attributes.length) this.obtain(last, 0);
+  /** For who changes columns directly: so many slots more are announced that came from a source. */
+  countChanges(source: number, change: number): void {
+    this.#countBySource[source] = (this.#countBySource[source] ?? 0) + change;
+    this.#count += change;
   }
 
-  /**
-   * Without add-path: `set` for slots[0, count), which differ from each other; returns how many
-   * announced nothing before.
-   */
-  setAll(slots: Int32Array, count: number, attributes: number, source: number): number {
-    const announced = this.attributes;
-    const sources = this.source;
-    const counts = this.#countBySource;
-    const started = this.#started.length < count ? new Int32Array(count * 2) : this.#started;
-    this.#started = started;
-    let starts = 0;
-    for (let i = 0; i < count; i++) {
-      const slot = slots[i]!;
-      if (announced[slot] === 0) started[starts++] = slot;
-      else counts[sources[slot]!]!--;
-      announced[slot] = attributes;
-      sources[slot] = source;
-    }
-    counts[source] = (counts[source] ?? 0) + count;
-    this.#attributeStore.retain(attributes, count);
-    this.prefixes.retainAll(started, 0, starts);
-    this.#count += starts;
-    return starts;
-  }
-
-  /** Without add-path: `set` to nothing for slots[0, count), which announce something. */
-  clearAll(slots: Int32Array, count: number): void {
-    const counts = this.#countBySource;
-    for (let i = 0; i < count; i++) {
-      const slot = slots[i]!;
-      counts[this.source[slot]!]!--;
-      this.attributes[slot] = 0;
-      this.source[slot] = 0;
-    }
-    this.#count -= count;
-    this.prefixes.releaseAll(slots, count);
+  /** Without add-path: makes every net a slot. */
+  cover(): void {
+    if (this.prefixes.limit > this.attributes.length) this.#growColumns(this.prefixes.limit);
   }
 
   #create(net: number, pathId: number): number {

@@ -172,23 +172,31 @@ export class PathColumns {
     this.#best[net] = best;
   }
 
-  /** True when each of nets[from, to) has no path, or only one of the source with path id 0. */
-  areOnlyOf(
+  /**
+   * How far nets[from, to) have no path, or only one of the source with path id 0: those can be
+   * changed by the columns of `own`, which have room for them. `limit` is above every net.
+   */
+  reachOnly(
     source: number,
     nets: Int32Array,
     pathIds: Int32Array,
     from: number,
     to: number,
-  ): boolean {
-    if (!this.isPlain || this.own.pathId.length > 0) return false;
+    limit: number,
+  ): number {
+    if (!this.isPlain || this.own.pathId.length > 0) return from;
     const sources = this.own.source;
-    for (let i = from; i < to; i++) {
+    let last = 0;
+    let i = from;
+    for (; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       const there = net + 1 < sources.length ? sources[net + 1]! : 0;
-      if (pathIds[i] !== 0 || (there !== 0 && there !== source)) return false;
+      if (pathIds[i] !== 0 || (there !== 0 && there !== source)) break;
+      if (net > last) last = net;
     }
-    return true;
+    this.reach(last, limit);
+    return i;
   }
 
   /** For who adds or removes only paths by their columns. */

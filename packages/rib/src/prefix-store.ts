@@ -207,13 +207,17 @@ export class PrefixStore {
           ? hash4(words[i]!, lengths[i]!, seed)
           : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
       hashes[i] = hash;
-      const entry = slots[((hash >>> 0) * ratio) | 0]!;
-      const like = entry !== 0 && entry >>> NET_BITS === (hash & TAG_MASK);
-      touched[i] = like ? ((entry & NET_MASK) - 1) * width : 0;
+      // Nothing is decided here: a wrong guess would take back the reads behind it.
+      touched[i] = slots[((hash >>> 0) * ratio) | 0]!;
     }
     const columns = this.#words;
     let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= columns[touched[i]!]!;
+    for (let i = 0; i < count; i++) {
+      const entry = touched[i]!;
+      if (entry !== 0 && entry >>> NET_BITS === (hashes[i]! & TAG_MASK)) {
+        sum ^= columns[((entry & NET_MASK) - 1) * width]!;
+      }
+    }
     // Stored, so that the compiler cannot leave the reads out.
     if (count > 0) touched[0] = sum;
   }

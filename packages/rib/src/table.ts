@@ -121,14 +121,13 @@ export class Table implements DecisionContext {
     flags = 0,
   ): number {
     const ticks = this.paths.ticksAt(nowMs);
-    if (this.paths.areOnlyOf(source, nets, pathIds, from, to)) {
-      this.#prepare(nets, from, to);
-      return attributes === 0
-        ? this.#removeOnly(nets, from, to, source)
-        : this.#setOnly(nets, from, to, source, attributes, ticks, flags);
-    }
-    let changed = 0;
-    for (let i = from; i < to; i++) {
+    const only = this.paths.reachOnly(source, nets, pathIds, from, to, this.prefixes.limit);
+    this.#makeRoom(only - from);
+    let changed =
+      attributes === 0
+        ? this.#removeOnly(nets, from, only, source)
+        : this.#setOnly(nets, from, only, source, attributes, ticks, flags);
+    for (let i = only; i < to; i++) {
       const net = nets[i]!;
       if (net < 0) continue;
       if (this.#apply(net, source, pathIds[i]! >>> 0, attributes, ticks, flags) !== 0) changed++;
@@ -294,12 +293,8 @@ export class Table implements DecisionContext {
     );
   }
 
-  /** Room for a batch: in the columns for its nets, in the lists for what happens to them. */
-  #prepare(nets: Int32Array, from: number, to: number): void {
-    const count = to - from;
-    let last = -1;
-    for (let i = from; i < to; i++) if (nets[i]! > last) last = nets[i]!;
-    this.paths.reach(last, this.prefixes.limit);
+  /** Room in the lists for what happens to a batch. */
+  #makeRoom(count: number): void {
     if (this.#changed.length >= count) return;
     const capacity = nextCapacity(this.#changed.length, count);
     this.#changed = new Int32Array(capacity);

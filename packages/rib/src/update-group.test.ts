@@ -9,10 +9,13 @@ import type { GroupMember } from './update-group.ts';
 import type { AttributeEncoder } from './update-packer.ts';
 
 /** The block is two octets that name the attributes; the next hop one octet repeated. */
-function encoderFor(options: { readonly mp: boolean; readonly refuse?: number }): AttributeEncoder {
+function encoderFor(options: {
+  readonly mp: boolean;
+  readonly refuses: (n: number) => boolean;
+}): AttributeEncoder {
   return {
     encode: (n, out, at) => {
-      if (n === options.refuse) return -1;
+      if (options.refuses(n)) return -1;
       out[at] = n >>> 8;
       out[at + 1] = n & 255;
       return at + 2;
@@ -112,6 +115,9 @@ function read16(bytes: Uint8Array, at: number): number {
 const END_OF_RIB = new Uint8Array(19).fill(255, 0, 16);
 END_OF_RIB.set([0, 19, 99], 16);
 
+/** Attributes that cannot be sent. */
+const REFUSED_MED = 1000;
+
 function attributesOf(med: number): RouteAttributes {
   return {
     source: 'bgp',
@@ -143,7 +149,10 @@ class Bench {
     this.group = new UpdateGroup({
       prefixes: this.prefixes,
       attributes: this.attributes,
-      encoder: encoderFor({ mp: options.family === 'ipv6' }),
+      encoder: encoderFor({
+        mp: options.family === 'ipv6',
+        refuses: (n) => this.attributes.get(n).bgp?.med === REFUSED_MED,
+      }),
       addPath: this.addPath,
       maxMessageBytes: 4096,
       ...(options.maxLagBytes !== undefined && { maxLagBytes: options.maxLagBytes }),
@@ -160,19 +169,70 @@ class Bench {
 
   stage(index: number, pathId: number, med: number, source: number): void {
     const id = this.addPath ? pathId : 0;
-    const net =
+    this.#holding([index], med, ([net], n) => this.group.stage(net!, id, n, source));
+    this.#expect(index, id, med, source);
+  }
+
+  /** `stage` of many at once, path id 0, and what that says about how many there were before. */
+  stageAll(indices: readonly number[], med: number, source: number): void {
+    this.#holding(indices, med, (nets, n) => {
+      const before = this.group.announcedCount();
+      if (n === 0) {
+        const bySource: number[] = [];
+        const count = this.group.unstageAll(nets, 0, nets.length, bySource);
+        assert.equal(
+          bySource.reduce((sum, some) => sum + some, 0),
+          count,
+        );
+        assert.equal(this.group.announcedCount(), before - count);
+      } else {
+        const count = this.group.stageAll(nets, 0, nets.length, n, source);
+        assert.equal(this.group.announcedCount(), before + count);
+      }
+    });
+    for (const index of indices) this.#expect(index, 0, med, source);
+  }
+
+  /** The table has forgotten both by the time of the flush: only the group holds them. */
+  #holding(
+    indices: readonly number[],
+    med: number,
+    use: (nets: Int32Array, attributes: number) => void,
+  ): void {
+    const nets = Int32Array.from(indices, (index) =>
       this.prefixes.family === 'ipv4'
         ? this.prefixes.intern4((10 << 24) | (index << 8), 24)
-        : this.prefixes.intern6(0x20010db8, index << 16, 0, 0, 48);
-    this.prefixes.retain(net);
+        : this.prefixes.intern6(0x20010db8, index << 16, 0, 0, 48),
+    );
+    this.prefixes.retainAll(nets, 0, nets.length);
     const n = med === 0 ? 0 : this.attributes.intern(attributesOf(med));
-    this.group.stage(net, id, n, source);
-    // The table has forgotten both by the time of the flush: only the group holds them.
+    use(nets, n);
     if (n !== 0) this.attributes.release(n);
+    this.prefixes.releaseAll(nets, nets.length);
+    // Numbers of prefixes that nobody holds may mean others soon.
+    for (let i = 0; i < 12; i++) this.#internAnother();
+  }
+
+  #others = 0;
+
+  #internAnother(): void {
+    const other = this.#others++;
+    const net =
+      this.prefixes.family === 'ipv4'
+        ? this.prefixes.intern4((172 << 24) | (other << 8), 24)
+        : this.prefixes.intern6(0x20020000, other << 16, 0, 0, 48);
+    this.prefixes.retain(net);
     this.prefixes.release(net);
+  }
+
+  #expect(index: number, id: number, med: number, source: number): void {
     const key = this.key(index, id);
-    if (n === 0) this.view.delete(key);
-    else this.view.set(key, { attributes: n, source });
+    if (med === 0 || med === REFUSED_MED) this.view.delete(key);
+    else {
+      const n = this.attributes.intern(attributesOf(med));
+      this.view.set(key, { attributes: n, source });
+      this.attributes.release(n);
+    }
   }
 
   join(source: number): void {
@@ -235,7 +295,16 @@ const action = fc.oneof(
       kind: fc.constant('stage' as const),
       index: fc.nat(11),
       pathId: fc.nat(2),
-      med: fc.nat(3),
+      med: fc.constantFrom(0, 1, 2, 3, REFUSED_MED),
+      source: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('stageAll' as const),
+      indices: fc.uniqueArray(fc.nat(11), { minLength: 1 }),
+      med: fc.constantFrom(0, 1, 2, 3, REFUSED_MED),
       source: fc.integer({ min: 1, max: 4 }),
     }),
   },
@@ -264,6 +333,9 @@ function play(bench: Bench, actions: readonly Action[]): void {
     switch (step.kind) {
       case 'stage':
         bench.stage(step.index, step.pathId, step.med, step.source);
+        break;
+      case 'stageAll':
+        bench.stageAll(step.indices, step.med, step.source);
         break;
       case 'flush':
         bench.group.flush();
@@ -419,7 +491,7 @@ describe('UpdateGroup', () => {
     const group = new UpdateGroup({
       prefixes,
       attributes,
-      encoder: encoderFor({ mp: false, refuse: bad }),
+      encoder: encoderFor({ mp: false, refuses: (n) => n === bad }),
       addPath: false,
       maxMessageBytes: 4096,
     });

@@ -6,10 +6,11 @@
 
 import type { AttributeStore } from './attribute-store.ts';
 import { CatchUp } from './catch-up.ts';
-import { growInt32, growUint16, growUint32, nextCapacity } from './columns.ts';
+import { growInt32, nextCapacity } from './columns.ts';
 import { ExportView } from './export-view.ts';
 import type { PrefixStore } from './prefix-store.ts';
 import { SlotBuckets } from './slot-buckets.ts';
+import { StagedChanges } from './staged-changes.ts';
 import { UpdatePacker } from './update-packer.ts';
 import type { AttributeEncoder } from './update-packer.ts';
 import { UpdateStream, readChunk } from './update-stream.ts';
@@ -65,6 +66,7 @@ const MAX_SOURCE = 65_536;
 export class UpdateGroup {
   readonly #attributes: AttributeStore;
   readonly #view: ExportView;
+  readonly #staged: StagedChanges;
   readonly #packer: UpdatePacker;
   readonly #stream: UpdateStream;
   readonly #buckets = new SlotBuckets();
@@ -74,37 +76,26 @@ export class UpdateGroup {
   #streaming = 0;
   #feeding = false;
   /** 1 where a streaming member has this source. */
-  readonly #memberSources = new Uint8Array(MAX_SOURCE);
-  /** What was announced before staging began, per staged slot, and a bit per slot. */
-  #stagedSlots: Int32Array = new Int32Array(64);
-  #stagedAttributes: Int32Array = new Int32Array(64);
-  #stagedSources: Uint16Array = new Uint16Array(64);
-  #staged = 0;
-  #stagedBits: Uint32Array = new Uint32Array(64);
-  /**
-   * Runs of staged slots that are alike, four numbers each: first, end, attributes and source. Their
-   * slots announced nothing before; with attributes of 0 something that came from the source.
-   */
-  #alike: Int32Array = new Int32Array(64);
-  #alikeEnd = 0;
-  /** A slot was staged twice: what its run says is no longer so. */
-  #restaged = false;
+  readonly #isMember = new Uint8Array(MAX_SOURCE);
+  /** During a flush: ordered slots before these are withdrawn, and are in a chunk. */
+  #withdrawnEnd = 0;
+  #sealedEnd = 0;
+  /** Of the chunk that is being written; see `Chunk.runs`. */
   #runs: Int32Array = new Int32Array(3 * 64);
   #runsEnd = 0;
   #refused = 0;
-  /** Slots of a batch that change. */
-  #changed = new Int32Array(64);
 
   constructor(options: UpdateGroupOptions) {
     this.#attributes = options.attributes;
     this.#view = new ExportView(options.prefixes, options.attributes, options.addPath);
+    this.#staged = new StagedChanges(this.#view, options.attributes);
     this.#packer = new UpdatePacker(this.#view, options.encoder, {
       maxMessageBytes: options.maxMessageBytes,
       mpWithdraw: options.mpWithdraw ?? false,
     });
     this.#maxLagBytes = options.maxLagBytes ?? 4 * 1024 * 1024;
     this.#stream = new UpdateStream((chunk) => {
-      this.#view.releaseAll(chunk.slots);
+      this.#view.releaseAll(chunk.slots, chunk.withdrawn);
     });
   }
 
@@ -125,7 +116,7 @@ export class UpdateGroup {
 
   /** Changes staged since the last flush. */
   get stagedCount(): number {
-    return this.#staged;
+    return this.#staged.count;
   }
 
   /**
@@ -150,36 +141,27 @@ export class UpdateGroup {
     if (slot < 0) return false;
     const old = view.attributes[slot]!;
     if (old === attributes && (attributes === 0 || view.source[slot] === source)) return false;
-    // Owing and noting hold the slot, which a withdrawal may otherwise free.
-    if (this.#catching.size > 0) {
-      for (const member of this.#catching) member.catchUp!.owe(slot);
-    }
-    if (this.#streaming > 0) this.#note(slot, old);
+    if (old === 0 && !this.#staged.has(slot)) view.retain(slot);
+    for (const member of this.#catching) member.catchUp!.owe(slot);
+    if (this.#streaming > 0) this.#staged.note(slot);
     view.set(slot, attributes, source);
-    if (this.#streaming === 0 && old !== 0) this.#attributes.release(old);
-    if (this.#staged >= STAGED_LIMIT) this.flush();
+    if (this.#streaming === 0) {
+      if (old !== 0) this.#attributes.release(old);
+      if (attributes === 0) view.release(slot);
+    }
+    this.#flushWhenFull();
     return true;
   }
 
   /** `stage` for nets[from, to), path id 0; returns how many of them the view did not have. */
   stageAll(nets: Int32Array, from: number, to: number, attributes: number, source: number): number {
-    const view = this.#view;
     if (!this.#stagesAll) {
-      const before = view.count;
+      const before = this.#view.count;
       for (let i = from; i < to; i++) this.stage(nets[i]!, 0, attributes, source);
-      return view.count - before;
+      return this.#view.count - before;
     }
-    view.cover(nets, from, to);
-    const changed = this.#roomFor(to - from);
-    let count = 0;
-    for (let i = from; i < to; i++) {
-      const slot = nets[i]!;
-      if (view.attributes[slot] === attributes && view.source[slot] === source) continue;
-      changed[count++] = slot;
-    }
-    this.#noteAll(count, attributes, source);
-    const starts = view.setAll(changed, count, attributes, source);
-    if (this.#staged >= STAGED_LIMIT) this.flush();
+    const starts = this.#staged.announceAll(nets, from, to, attributes, source);
+    this.#flushWhenFull();
     return starts;
   }
 
@@ -188,22 +170,16 @@ export class UpdateGroup {
    * by source.
    */
   unstageAll(nets: Int32Array, from: number, to: number, bySource: number[]): number {
-    const view = this.#view;
-    const together = this.#stagesAll;
-    const changed = this.#roomFor(to - from);
-    let count = 0;
-    for (let i = from; i < to; i++) {
-      const slot = view.find(nets[i]!, 0);
-      if (slot < 0 || view.attributes[slot] === 0) continue;
-      const source = view.source[slot]!;
-      bySource[source] = (bySource[source] ?? 0) + 1;
-      changed[count++] = slot;
-      if (!together) this.stage(nets[i]!, 0, 0, 0);
+    if (!this.#stagesAll) {
+      const before = this.#view.count;
+      for (let i = from; i < to; i++) {
+        const source = this.sourceOf(nets[i]!);
+        if (this.stage(nets[i]!, 0, 0, 0)) bySource[source] = (bySource[source] ?? 0) + 1;
+      }
+      return before - this.#view.count;
     }
-    if (!together) return count;
-    this.#noteAll(count, 0, 0);
-    view.clearAll(changed, count);
-    if (this.#staged >= STAGED_LIMIT) this.flush();
+    const count = this.#staged.withdrawAll(nets, from, to, bySource);
+    this.#flushWhenFull();
     return count;
   }
 
@@ -212,29 +188,23 @@ export class UpdateGroup {
     return !this.#view.addPath && this.#catching.size === 0 && this.#streaming > 0;
   }
 
-  #roomFor(count: number): Int32Array {
-    if (this.#changed.length < count) this.#changed = new Int32Array(count * 2);
-    return this.#changed;
+  #flushWhenFull(): void {
+    if (this.#staged.count >= STAGED_LIMIT) this.flush();
   }
 
   /** Packs what was staged into the shared stream. Call it after each slice of changes. */
   flush(): void {
-    if (this.#staged === 0) return;
+    if (this.#staged.count === 0) return;
     const buckets = this.#buckets;
-    buckets.reserve(this.#staged * 2);
-    this.#bucketAll();
-    buckets.arrange();
-    const readers = this.#streaming;
+    this.#staged.sortInto(buckets, this.#isMember);
+    this.#withdrawnEnd = buckets.arrange(this.#staged.slots);
+    this.#sealedEnd = buckets.first;
     // Withdrawals first, so that a peer has room for what comes.
-    for (let b = 0; b < buckets.count; b++) {
-      if (buckets.attributes[b] === 0) this.#writeBucket(b, readers);
-    }
-    for (let b = 0; b < buckets.count; b++) {
-      if (buckets.attributes[b] !== 0) this.#writeBucket(b, readers);
-    }
-    this.#seal(readers);
+    for (let b = 0; b < buckets.count; b++) if (buckets.attributes[b] === 0) this.#writeBucket(b);
+    for (let b = 0; b < buckets.count; b++) if (buckets.attributes[b] !== 0) this.#writeBucket(b);
+    this.#seal(buckets.end);
     buckets.clear();
-    this.#forgetStaged();
+    this.#staged.clear();
     this.#detachLaggards();
   }
 
@@ -277,7 +247,7 @@ export class UpdateGroup {
       known.catchUp = undefined;
     }
     known.state = 'gone';
-    if (this.#streaming === 0) this.#dropStaged();
+    if (this.#streaming === 0) this.#staged.drop();
   }
 
   /** Gives every reference back. */
@@ -289,6 +259,7 @@ export class UpdateGroup {
       if (attributes === 0) continue;
       view.set(slot, 0, 0);
       this.#attributes.release(attributes);
+      view.release(slot);
     }
   }
 
@@ -363,187 +334,26 @@ export class UpdateGroup {
     return this.#view.count - hidden;
   }
 
-  /** Remembers what a slot announced before the first change since the last flush. */
-  #note(slot: number, old: number): void {
-    this.#roomToStage(slot, 1);
-    const word = slot >>> 5;
-    const bit = 1 << (slot & 31);
-    if ((this.#stagedBits[word]! & bit) !== 0) {
-      this.#restaged = true;
-      if (old !== 0) this.#attributes.release(old);
-      return;
-    }
-    this.#stagedBits[word]! |= bit;
-    this.#stagedSlots[this.#staged] = slot;
-    // The reference to the old attributes moves here: their number must not be reused before the
-    // flush has compared it.
-    this.#stagedAttributes[this.#staged] = old;
-    this.#stagedSources[this.#staged] = this.#view.source[slot]!;
-    this.#staged++;
-    this.#view.retain(slot);
-  }
-
-  /**
-   * `#note` for the first slots of `#changed`, which are nets and will all announce the same; when
-   * that is nothing, they all announce something now.
-   */
-  #noteAll(count: number, becoming: number, becomingSource: number): void {
-    this.#roomToStage(this.#view.attributes.length - 1, count);
-    const { attributes, source, prefixes } = this.#view;
-    const changed = this.#changed;
-    const bits = this.#stagedBits;
-    const slots = this.#stagedSlots;
-    const olds = this.#stagedAttributes;
-    const sources = this.#stagedSources;
-    const first = this.#staged;
-    let staged = first;
-    let replaced = 0;
-    let sameSource = true;
-    for (let i = 0; i < count; i++) {
-      const slot = changed[i]!;
-      const word = slot >>> 5;
-      const bit = 1 << (slot & 31);
-      const old = attributes[slot]!;
-      if ((bits[word]! & bit) !== 0) {
-        this.#restaged = true;
-        if (old !== 0) this.#attributes.release(old);
-        continue;
-      }
-      bits[word]! |= bit;
-      slots[staged] = slot;
-      olds[staged] = old;
-      sources[staged] = source[slot]!;
-      if (old !== 0) replaced++;
-      if (sources[staged] !== sources[first]) sameSource = false;
-      staged++;
-    }
-    this.#staged = staged;
-    prefixes.retainAll(slots, first, staged);
-    if (staged === first) return;
-    if (becoming !== 0 && replaced === 0) {
-      this.#addAlike(first, staged, becoming, becomingSource);
-    } else if (becoming === 0 && sameSource) {
-      this.#addAlike(first, staged, 0, sources[first]!);
-    }
-  }
-
-  #addAlike(first: number, end: number, attributes: number, source: number): void {
-    const at = this.#alikeEnd;
-    if (at === this.#alike.length) this.#alike = growInt32(this.#alike, nextCapacity(at, at + 4));
-    const alike = this.#alike;
-    alike[at] = first;
-    alike[at + 1] = end;
-    alike[at + 2] = attributes;
-    alike[at + 3] = source;
-    this.#alikeEnd = at + 4;
-  }
-
-  /** Room for `count` more staged slots, none above `slot`. */
-  #roomToStage(slot: number, count: number): void {
-    const words = (slot >>> 5) + 1;
-    if (words > this.#stagedBits.length) {
-      this.#stagedBits = growUint32(this.#stagedBits, nextCapacity(this.#stagedBits.length, words));
-    }
-    const needed = this.#staged + count;
-    if (needed <= this.#stagedSlots.length) return;
-    const capacity = nextCapacity(this.#stagedSlots.length, needed);
-    this.#stagedSlots = growInt32(this.#stagedSlots, capacity);
-    this.#stagedAttributes = growInt32(this.#stagedAttributes, capacity);
-    this.#stagedSources = growUint16(this.#stagedSources, capacity);
-  }
-
-  /** Nobody is left to be told. */
-  #dropStaged(): void {
-    for (let i = 0; i < this.#staged; i++) this.#view.release(this.#stagedSlots[i]!);
-    this.#forgetStaged();
-  }
-
-  #forgetStaged(): void {
-    for (let i = 0; i < this.#staged; i++) {
-      const slot = this.#stagedSlots[i]!;
-      this.#stagedBits[slot >>> 5] = this.#stagedBits[slot >>> 5]! & ~(1 << (slot & 31));
-      const old = this.#stagedAttributes[i]!;
-      if (old !== 0) this.#attributes.release(old);
-    }
-    this.#staged = 0;
-    this.#alikeEnd = 0;
-    this.#restaged = false;
-  }
-
-  #bucketAll(): void {
-    const alike = this.#alike;
-    let next = 0;
-    if (!this.#restaged) {
-      for (let run = 0; run < this.#alikeEnd; run += 4) {
-        while (next < alike[run]!) this.#bucket(next++);
-        next = alike[run + 1]!;
-        const audience = this.#hiddenFrom(alike[run + 3]!);
-        this.#buckets.addAll(this.#stagedSlots, alike[run]!, next, alike[run + 2]!, audience);
-      }
-    }
-    while (next < this.#staged) this.#bucket(next++);
-  }
-
-  /** The source, if it is a member's, who is not told of its own routes; else 0. */
-  #hiddenFrom(source: number): number {
-    return this.#memberSources[source] === 1 ? source : 0;
-  }
-
-  /** Each bucketed slot holds a reference, which passes to the chunk that it ends up in. */
-  #bucket(i: number): void {
-    const slot = this.#stagedSlots[i]!;
-    const old = this.#stagedAttributes[i]!;
-    const oldSource = this.#stagedSources[i]!;
-    const attributes = this.#view.attributes[slot]!;
-    const source = this.#view.source[slot]!;
-    if (old === attributes && (old === 0 || oldSource === source)) {
-      this.#view.release(slot);
-      return;
-    }
-    const hiddenBefore = old === 0 ? 0 : this.#hiddenFrom(oldSource);
-    if (attributes === 0) {
-      this.#buckets.add(slot, 0, hiddenBefore);
-      return;
-    }
-    const hidden = this.#hiddenFrom(source);
-    // The route is now the member's own: what it had from another source goes away.
-    if (hidden !== 0 && old !== 0 && oldSource !== source) {
-      this.#buckets.add(slot, 0, -hidden);
-      this.#view.retain(slot);
-    }
-    this.#buckets.add(slot, attributes, hidden);
-  }
-
-  #writeBucket(bucket: number, readers: number): void {
-    const { attributes, audience, starts, ordered } = this.#buckets;
+  #writeBucket(bucket: number): void {
+    const { attributes, audience, starts, sizes, ordered } = this.#buckets;
     const packer = this.#packer;
     const n = attributes[bucket]!;
-    const end = starts[bucket + 1]!;
     const from = starts[bucket]!;
-    const fits = n === 0 || packer.prepare(n);
-    if (!fits) for (let i = from; i < end; i++) this.#refuse(ordered[i]!);
+    const end = from + sizes[bucket]!;
+    const isRefused = n !== 0 && !packer.prepare(n);
+    if (isRefused) {
+      this.#seal(from);
+      for (let i = from; i < end; i++) this.#refuse(ordered[i]!);
+      this.#withdrawnEnd = end;
+    }
+    const withdraws = n === 0 || isRefused;
     for (let i = from; i < end;) {
       const before = packer.messages;
-      const next =
-        n === 0 || !fits ? packer.withdraw(ordered, i, end) : packer.announce(ordered, i, end);
+      i = withdraws ? packer.withdraw(ordered, i, end) : packer.announce(ordered, i, end);
       this.#addRun(audience[bucket]!, packer.at, packer.messages - before);
-      this.#addChunkSlots(ordered, i, next);
-      i = next;
-      if (packer.at >= CHUNK_BYTES) this.#seal(readers);
+      if (packer.at >= CHUNK_BYTES) this.#seal(i);
     }
-  }
-
-  #chunkSlots: Int32Array = new Int32Array(64);
-  #chunkSlotCount = 0;
-
-  #addChunkSlots(slots: Int32Array, from: number, to: number): void {
-    const count = this.#chunkSlotCount + to - from;
-    if (count > this.#chunkSlots.length) {
-      this.#chunkSlots = growInt32(this.#chunkSlots, nextCapacity(this.#chunkSlots.length, count));
-    }
-    const out = this.#chunkSlots;
-    for (let i = from, at = this.#chunkSlotCount; i < to; i++) out[at++] = slots[i]!;
-    this.#chunkSlotCount = count;
+    if (isRefused) this.#seal(end);
   }
 
   #addRun(audience: Audience, end: number, messages: number): void {
@@ -560,15 +370,18 @@ export class UpdateGroup {
     this.#runsEnd = at + 3;
   }
 
-  #seal(readers: number): void {
-    if (this.#packer.at === 0) return;
+  /** Makes a chunk of what was written since the last one, which is about ordered slots up to `end`. */
+  #seal(end: number): void {
+    const from = this.#sealedEnd;
+    if (end === from) return;
+    this.#sealedEnd = end;
     this.#stream.append({
       bytes: this.#packer.take(),
-      slots: this.#chunkSlots.slice(0, this.#chunkSlotCount),
+      slots: this.#buckets.ordered.slice(from, end),
+      withdrawn: Math.max(0, Math.min(end, this.#withdrawnEnd) - from),
       runs: this.#runs.slice(0, this.#runsEnd),
-      waiting: readers,
+      waiting: this.#streaming,
     });
-    this.#chunkSlotCount = 0;
     this.#runsEnd = 0;
   }
 
@@ -577,11 +390,10 @@ export class UpdateGroup {
     const attributes = this.#view.attributes[slot]!;
     if (attributes === 0) return;
     this.#refused++;
-    this.#view.retain(slot);
+    for (const member of this.#catching) member.catchUp!.owe(slot);
     this.#view.set(slot, 0, 0);
     this.#attributes.release(attributes);
-    for (const member of this.#catching) member.catchUp!.owe(slot);
-    this.#view.release(slot);
+    if (!this.#staged.has(slot)) this.#view.release(slot);
   }
 
   #start(member: Member): void {
@@ -597,15 +409,15 @@ export class UpdateGroup {
 
   #joinStream(member: Member): void {
     // The view already holds what is staged, and so does the member; others hear of it now.
+    this.#catching.delete(member);
     this.flush();
     member.state = 'streaming';
     member.catchUp = undefined;
     member.position = this.#stream.end;
     member.before.push(...member.after);
     member.after.length = 0;
-    this.#catching.delete(member);
     this.#streaming++;
-    this.#memberSources[member.source] = member.source === 0 ? 0 : 1;
+    this.#isMember[member.source] = member.source === 0 ? 0 : 1;
   }
 
   /** Takes a member off the stream; it is owed what it did not read. */
@@ -624,7 +436,7 @@ export class UpdateGroup {
     const { end } = this.#stream;
     while (member.position < end) this.#stream.pass(member.position++);
     this.#streaming--;
-    this.#memberSources[member.source] = 0;
+    this.#isMember[member.source] = 0;
   }
 
   /** Members that hold up the stream while others keep pace leave it. */

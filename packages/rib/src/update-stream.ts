@@ -10,6 +10,8 @@ export interface Chunk {
   readonly bytes: Uint8Array;
   /** Slots that the chunk is about: what a reader that never gets to it will be owed. */
   readonly slots: Int32Array;
+  /** So many of them, the first ones, are withdrawn, and referenced. */
+  readonly withdrawn: number;
   /** Flattened (audience, end offset, messages) of each run, in order. */
   readonly runs: Int32Array;
   /** Readers that have not passed it. */
