@@ -19,6 +19,9 @@ import type { RouteAttributes } from './route.ts';
 const DEAD_ALLOWED = 256;
 /** Numbers looked at for one new number when too many are dead. */
 const SWEEP = 32;
+/** Numbers are below 2^26, as those of prefixes are. */
+const NUMBER_BITS = 26;
+const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
 const BGP_SOURCE = SOURCES.indexOf('bgp');
 
 export interface AttributeStoreOptions {
@@ -47,6 +50,7 @@ export class AttributeStore {
   #hand = 1;
   #nextBirth = 1;
   #free = 0;
+  /** Per hash slot: six bits of the hash and a number, 0 when empty; see `PrefixStore`. */
   #slots = new Int32Array(128);
   /** Attributes without canonical octets (custom attributes, kernel metrics), by number and key. */
   readonly #pinned = new Map<number, { readonly key: string; readonly value: RouteAttributes }>();
@@ -289,8 +293,10 @@ export class AttributeStore {
     this.#hash = hash;
     const mask = this.#slots.length - 1;
     for (let i = hash & mask; ; i = (i + 1) & mask) {
-      const n = this.#slots[i]!;
-      if (n === 0) return 0;
+      const entry = this.#slots[i]!;
+      if (entry === 0) return 0;
+      if (entry >>> NUMBER_BITS !== hash >>> NUMBER_BITS) continue;
+      const n = entry & NUMBER_MASK;
       if (
         this.#hashes[n] === hash &&
         this.#lengths[n] === length &&
@@ -404,9 +410,9 @@ export class AttributeStore {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let gap = this.#hashes[n]! & mask;
-    while (slots[gap] !== n) gap = (gap + 1) & mask;
+    while ((slots[gap]! & NUMBER_MASK) !== n) gap = (gap + 1) & mask;
     for (let i = (gap + 1) & mask; slots[i] !== 0; i = (i + 1) & mask) {
-      const home = this.#hashes[slots[i]!]! & mask;
+      const home = this.#hashes[slots[i]! & NUMBER_MASK]! & mask;
       if (((i - home) & mask) >= ((i - gap) & mask)) {
         slots[gap] = slots[i]!;
         gap = i;
@@ -426,7 +432,7 @@ function placeByHash(slots: Int32Array, hash: number, n: number): void {
   const mask = slots.length - 1;
   let i = hash & mask;
   while (slots[i] !== 0) i = (i + 1) & mask;
-  slots[i] = n;
+  slots[i] = (hash & ~NUMBER_MASK) | n;
 }
 
 /** JSON with sorted keys; octets, big and odd numbers are marked so that unequal values differ. */
