@@ -62,6 +62,10 @@ export class AttributeStore {
   #to = 0;
   /** Hash of what `#find` was asked last. */
   #hash = 0;
+  /** The last block that was given a head: which shell's, by birth, and where it starts. */
+  #headIn: Uint8Array | undefined;
+  #headBirth = 0;
+  #headStart = 0;
   /** Octets of the last answer of `forwarding`, and the answer. */
   #head = new Uint8Array(0);
   #headLength = 0;
@@ -109,21 +113,34 @@ export class AttributeStore {
    * if it had been decoded; with one reference. 0 when the shell has no octets, or too many.
    */
   internTranscoded(shell: number, block: BlockTranscoder): number {
-    if (this.#lengths[shell]! < 0) return 0;
-    const page = this.#arena.pageOf(this.#addresses[shell]!);
-    const from = this.#arena.offsetOf(this.#addresses[shell]!);
-    const head = endOfHead(page, from) - from;
-    if (head > HEAD_ROOM) return 0;
     const { bytes, end } = block;
-    const start = HEAD_ROOM - head;
-    for (let i = 0; i < head; i++) bytes[start + i] = page[from + i]!;
-    bytes[start + 2] = bytes[start + 2]! | HAS.bgp;
+    const birth = this.#births[shell]!;
+    if (birth !== this.#headBirth || bytes !== this.#headIn) {
+      if (!this.#putHead(shell, bytes)) return 0;
+      this.#headBirth = birth;
+      this.#headIn = bytes;
+    }
+    const start = this.#headStart;
     const known = this.#find(bytes, start, end);
     if (known !== 0) return known;
     const n = this.#create();
     this.facts.setTranscoded(n, shell, block);
     this.#keep(n, bytes, start, end);
     return n;
+  }
+
+  /** Writes what is kept of a shell in front of a block; false when it has no octets, or too many. */
+  #putHead(shell: number, bytes: Uint8Array): boolean {
+    if (this.#lengths[shell]! < 0) return false;
+    const page = this.#arena.pageOf(this.#addresses[shell]!);
+    const from = this.#arena.offsetOf(this.#addresses[shell]!);
+    const head = endOfHead(page, from) - from;
+    if (head > HEAD_ROOM) return false;
+    const start = HEAD_ROOM - head;
+    for (let i = 0; i < head; i++) bytes[start + i] = page[from + i]!;
+    bytes[start + 2] = bytes[start + 2]! | HAS.bgp;
+    this.#headStart = start;
+    return true;
   }
 
   /**
