@@ -116,29 +116,33 @@ export class ByteArena {
 
 /**
  * Hash of `bytes[from, to)`, eight octets at a time in two lanes, because each step waits for the one
- * before; unsigned. Words are added, not xored: what a changed bit does to the next step depends on
- * carries, so on the seed, and cannot be undone there by who does not know it.
+ * before; unsigned. What a changed bit does to the next step depends on factors that come from the
+ * seed, and cannot be undone there by who does not know it.
  */
 export function hashBytes(bytes: Uint8Array, from: number, to: number, seed: number): number {
   const view = hashed.of(bytes);
+  const factorA = Math.imul(seed ^ 0x9e3779b1, 0x85ebca77) | 1;
+  const factorB = Math.imul(seed ^ 0xc2b2ae3d, 0x27d4eb2f) | 1;
   let a = seed ^ (to - from);
-  let b = Math.imul(seed, 0x85ebca77) + 1;
+  let b = factorA;
   let i = from;
   for (; i + 8 <= to; i += 8) {
-    a = Math.imul(a + view.getInt32(i, true), 0x9e3779b1);
-    a ^= a >>> 15;
-    b = Math.imul(b + view.getInt32(i + 4, true), 0xc2b2ae3d);
-    b ^= b >>> 14;
+    a = step(a, view.getInt32(i, true), factorA);
+    b = step(b, view.getInt32(i + 4, true), factorB);
   }
   if (i + 4 <= to) {
-    a = Math.imul(a + view.getInt32(i, true), 0x9e3779b1);
-    a ^= a >>> 15;
+    a = step(a, view.getInt32(i, true), factorA);
     i += 4;
   }
   let tail = 0;
   for (; i < to; i++) tail = (tail << 8) | bytes[i]!;
-  let h = Math.imul(a + Math.imul(b + tail, 0x27d4eb2f), 0x85ebca77);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae3d);
+  b = step(b, tail, factorB);
+  let h = a + Math.imul(b ^ (b >>> 16), 0x85ebca77);
+  h = Math.imul(h ^ (h >>> 15), 0xc2b2ae3d);
   return (h ^ (h >>> 16)) >>> 0;
+}
+
+function step(state: number, word: number, factor: number): number {
+  const sum = (state + word) | 0;
+  return Math.imul(sum ^ (sum >>> 16), factor);
 }

@@ -115,6 +115,65 @@ describe('PrefixStore', () => {
     });
   }
 
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    test(`a batch has the numbers that its prefixes have one by one: ${family}`, () => {
+      const held = fc.record({
+        kind: fc.constantFrom('intern', 'find', 'drop'),
+        first: fc.nat(9000),
+      });
+      fc.assert(
+        fc.property(
+          fc.array(held, { minLength: 20, maxLength: 60 }),
+          fc.integer(),
+          (steps, seed) => {
+            const store = new PrefixStore(family, { seed });
+            const model = new Map<number, number>();
+            const nets = new Int32Array(800);
+            for (const { kind, first } of steps) {
+              // Some keys twice in a batch.
+              const keys = Array.from(nets, (_, i) => first + (i % 700));
+              const batch = {
+                words: Int32Array.from(
+                  keys.flatMap((key) => (family === 'ipv4' ? [key] : [1, key, key & 1, 0])),
+                ),
+                lengths: Uint8Array.from(keys, () => (family === 'ipv4' ? 32 : 128)),
+                count: keys.length,
+              };
+              store.warm(batch);
+              if (kind === 'intern') {
+                store.internBatch(batch, 0, 500, nets);
+                store.internBatch(batch, 500, keys.length, nets);
+                for (const [i, key] of keys.entries()) {
+                  if (!model.has(key)) store.retain(nets[i]!);
+                  assert.equal(nets[i], model.get(key) ?? nets[i]);
+                  model.set(key, nets[i]!);
+                }
+                continue;
+              }
+              store.findBatch(batch, 0, keys.length, nets);
+              for (const [i, key] of keys.entries()) {
+                assert.equal(nets[i], model.get(key) ?? NO_NET);
+              }
+              if (kind === 'find') continue;
+              for (const key of keys) {
+                if (model.has(key)) store.release(model.get(key)!);
+                model.delete(key);
+              }
+            }
+            assert.equal(store.size, model.size);
+            assert.equal(new Set(model.values()).size, model.size);
+            for (const [key, net] of model) {
+              const found =
+                family === 'ipv4' ? store.find4(key, 32) : store.find6(1, key, key & 1, 0, 128);
+              assert.equal(found, net);
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+  }
+
   test('finds the longest accepted match', () => {
     fc.assert(
       fc.property(fc.array(prefix4, { maxLength: 60 }), fc.nat(0xffffffff), (list, address) => {

@@ -112,32 +112,11 @@ export class PrefixStore {
   }
 
   #intern4(key: number, length: number, hash: number): number {
-    const tag = hash & TAG_MASK;
-    const slots = this.#slots;
-    const end = slots.length;
-    let i = ((hash >>> 0) * this.#ratio) | 0;
-    for (;;) {
-      const entry = slots[i]!;
-      if (entry === 0) break;
-      if (entry >>> NET_BITS === tag) {
-        const net = (entry & NET_MASK) - 1;
-        if (this.#words[net] === key && this.#lengths[net] === length) return this.#claim(net);
-      }
-      i++;
-      if (i === end) i = 0;
-    }
-    if (this.#oldSlots !== undefined) {
-      const old = this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
-      if (old >= 0) return this.#claim(old);
-    }
+    const found = this.#seek4(key, length, hash);
+    if (found >= 0) return this.#claim(found);
     const net = this.#create(length);
     this.#words[net] = key;
-    if (this.#oldSlots === undefined && this.#occupied < end * MAX_LOAD) {
-      slots[i] = (tag << NET_BITS) | (net + 1);
-      this.#occupied++;
-    } else {
-      this.#insert(net, hash);
-    }
+    this.#insert(net, hash);
     return net;
   }
 
@@ -148,20 +127,76 @@ export class PrefixStore {
   internBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
     const { words, lengths } = batch;
     const hashes = this.#hashes;
-    if (this.width === 1) {
-      for (let i = from; i < to; i++) nets[i] = this.#intern4(words[i]!, lengths[i]!, hashes[i]!);
-      return;
+    for (let i = from; i < to; i++) {
+      i = this.#internEasy(batch, i, to, nets);
+      if (i === to) return;
+      const at = i * this.width;
+      nets[i] =
+        this.width === 1
+          ? this.#intern4(words[at]!, lengths[i]!, hashes[i]!)
+          : this.#intern6(
+              words[at]!,
+              words[at + 1]!,
+              words[at + 2]!,
+              words[at + 3]!,
+              lengths[i]!,
+              hashes[i]!,
+            );
     }
-    for (let i = from, at = from * 4; i < to; i++, at += 4) {
-      nets[i] = this.#intern6(
-        words[at]!,
-        words[at + 1]!,
-        words[at + 2]!,
-        words[at + 3]!,
-        lengths[i]!,
-        hashes[i]!,
-      );
+  }
+
+  /**
+   * `internBatch` for as long as new prefixes need only be written: columns and hash have room, the
+   * hash is not being moved, and no number is free. Returns how far it came.
+   */
+  #internEasy(batch: PrefixBatch, from: number, to: number, nets: Int32Array): number {
+    if (this.#free >= 0 || this.#oldSlots !== undefined || this.#hasTooManyDead) return from;
+    const { width } = this;
+    const slots = this.#slots;
+    const ratio = this.#ratio;
+    const end = slots.length;
+    const words = this.#words;
+    const lengths = this.#lengths;
+    const hashes = this.#hashes;
+    const perLength = this.#perLength;
+    const first = this.#limit;
+    const room = Math.min(lengths.length - first, Math.ceil(end * MAX_LOAD) - this.#occupied);
+    let next = first;
+    let i = from;
+    for (; i < to; i++) {
+      const length = batch.lengths[i]!;
+      const hash = hashes[i]!;
+      const tag = hash & TAG_MASK;
+      let found = NO_NET;
+      let at = ((hash >>> 0) * ratio) | 0;
+      for (let entry = slots[at]!; entry !== 0; entry = slots[at]!) {
+        if (entry >>> NET_BITS === tag) {
+          const like = (entry & NET_MASK) - 1;
+          if (lengths[like] === length && equalWords(words, like, batch.words, i, width)) {
+            found = like;
+            break;
+          }
+        }
+        at = at + 1 === end ? 0 : at + 1;
+      }
+      if (found >= 0) {
+        nets[i] = this.#claim(found);
+        continue;
+      }
+      if (next - first >= room) break;
+      for (let word = 0; word < width; word++) {
+        words[next * width + word] = batch.words[i * width + word]!;
+      }
+      lengths[next] = length;
+      perLength[length]!++;
+      nets[i] = next++;
+      slots[at] = (tag << NET_BITS) | next;
     }
+    this.#refs.fill(0, first, next);
+    this.#limit = next;
+    this.#occupied += next - first;
+    this.#size += next - first;
+    return i;
   }
 
   /** `internBatch`, but `NO_NET` for prefixes that are not there. */
@@ -260,11 +295,7 @@ export class PrefixStore {
   }
 
   #find4(key: number, length: number, hash: number): number {
-    let found = this.#probe4(this.#slots, this.#ratio, key, length, hash);
-    if (found < 0 && this.#oldSlots !== undefined) {
-      found = this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
-    }
-    return this.#unlessDead(found);
+    return this.#unlessDead(this.#seek4(key, length, hash));
   }
 
   /** The number of an IPv6 prefix or `NO_NET`. */
@@ -440,8 +471,8 @@ export class PrefixStore {
   }
 
   #create(length: number): number {
-    if (this.#free < 0 && this.#oldSlots === undefined) {
-      if (this.#dead > this.#size / 2 + DEAD_ALLOWED) this.#startMigration();
+    if (this.#free < 0 && this.#oldSlots === undefined && this.#hasTooManyDead) {
+      this.#startMigration();
     }
     let net = this.#free;
     if (net >= 0) {
@@ -455,6 +486,10 @@ export class PrefixStore {
     this.#perLength[length]!++;
     this.#size++;
     return net;
+  }
+
+  get #hasTooManyDead(): boolean {
+    return this.#dead > this.#size / 2 + DEAD_ALLOWED;
   }
 
   /** A net that was found, for who is about to hold it. */
@@ -542,6 +577,13 @@ export class PrefixStore {
     return hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, length, this.#seed);
   }
 
+  /** Dead nets, too. */
+  #seek4(key: number, length: number, hash: number): number {
+    const found = this.#probe4(this.#slots, this.#ratio, key, length, hash);
+    if (found >= 0 || this.#oldSlots === undefined) return found;
+    return this.#probe4(this.#oldSlots, this.#oldRatio, key, length, hash);
+  }
+
   #probe4(slots: Int32Array, ratio: number, key: number, length: number, hash: number): number {
     const tag = hash & TAG_MASK;
     const end = slots.length;
@@ -602,6 +644,20 @@ function place(slots: Int32Array, ratio: number, net: number, hash: number): voi
   let i = ((hash >>> 0) * ratio) | 0;
   while (slots[i] !== 0) i = i + 1 === end ? 0 : i + 1;
   slots[i] = ((hash & TAG_MASK) << NET_BITS) | (net + 1);
+}
+
+/** True when prefix `a` of one column and `b` of another have the same words. */
+function equalWords(
+  left: Int32Array,
+  a: number,
+  right: Int32Array,
+  b: number,
+  width: number,
+): boolean {
+  for (let word = 0; word < width; word++) {
+    if (left[a * width + word] !== right[b * width + word]) return false;
+  }
+  return true;
 }
 
 /** A mask of the leading `bits` of a word; 0 for none, all ones for 32 and more. */

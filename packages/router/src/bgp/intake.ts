@@ -78,7 +78,9 @@ export class Intake {
     const nets = this.#nets;
     prefixes.warm({ words: batch.words, lengths: batch.lengths, count });
     for (let i = 0, from = 0; i < runs; from = ends[i++]!) {
-      if (numbers[i] === NONE) prefixes.findBatch(batch, from, ends[i]!, nets);
+      const withdraws = numbers[i] === NONE;
+      while (i + 1 < runs && (numbers[i + 1] === NONE) === withdraws) i++;
+      if (withdraws) prefixes.findBatch(batch, from, ends[i]!, nets);
       else prefixes.internBatch(batch, from, ends[i]!, nets);
     }
     // A run may free what a later one means.
