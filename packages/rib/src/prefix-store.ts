@@ -19,7 +19,6 @@ export const NO_NET = -1;
 export interface PrefixBatch {
   readonly words: Int32Array;
   readonly lengths: Uint8Array;
-  readonly count: number;
 }
 
 export interface PrefixStoreOptions {
@@ -37,6 +36,11 @@ const DEAD_REFS = 65_535;
 /** So many dead nets are never worth a move of the hash. */
 const DEAD_ALLOWED = 1024;
 const MIGRATE_PER_INSERT = 16;
+/**
+ * Prefixes that are looked up together, a power of two: many reads are under way at a time, and what
+ * they bring is still in the first-level cache when it is needed.
+ */
+const BLOCK = 256;
 const TWO_32 = 2 ** 32;
 const MAX_LOAD = 0.75;
 /** Moving an entry costs a cache miss, an empty slot four octets. */
@@ -75,9 +79,9 @@ export class PrefixStore {
   #oldRatio = 0;
   #migrated = 0;
   readonly #perLength = new Uint32Array(129);
-  /** Hashes of the last batch, and where its look-ups will read. */
-  #hashes = new Int32Array(64);
-  #touched = new Int32Array(64);
+  /** Of a block of a batch, by the low bits of an index: hashes, and what their slots held. */
+  readonly #hashes = new Int32Array(BLOCK);
+  readonly #touched = new Int32Array(BLOCK);
 
   constructor(family: Family, options: PrefixStoreOptions = {}) {
     this.family = family;
@@ -120,29 +124,75 @@ export class PrefixStore {
     return net;
   }
 
-  /**
-   * Numbers of prefixes [from, to) of the batch that `warm` was given last, new ones where they were
-   * not there; see `intern4`.
-   */
+  /** Numbers of prefixes [from, to) of a batch, new ones where they were not there; see `intern4`. */
   internBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
-    const { words, lengths } = batch;
-    const hashes = this.#hashes;
-    for (let i = from; i < to; i++) {
-      i = this.#internEasy(batch, i, to, nets);
-      if (i === to) return;
-      const at = i * this.width;
-      nets[i] =
-        this.width === 1
-          ? this.#intern4(words[at]!, lengths[i]!, hashes[i]!)
-          : this.#intern6(
-              words[at]!,
-              words[at + 1]!,
-              words[at + 2]!,
-              words[at + 3]!,
-              lengths[i]!,
-              hashes[i]!,
-            );
+    for (let start = from; start < to; start += BLOCK) {
+      const end = Math.min(start + BLOCK, to);
+      this.#warm(batch, start, end);
+      for (let i = start; i < end; i++) {
+        i = this.#internEasy(batch, i, end, nets);
+        if (i < end) nets[i] = this.#internOne(batch, i);
+      }
     }
+  }
+
+  /** `internBatch`, but `NO_NET` for prefixes that are not there. */
+  findBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
+    for (let start = from; start < to; start += BLOCK) {
+      const end = Math.min(start + BLOCK, to);
+      this.#warm(batch, start, end);
+      for (let i = start; i < end; i++) nets[i] = this.#findOne(batch, i);
+    }
+  }
+
+  #internOne({ words, lengths }: PrefixBatch, i: number): number {
+    const hash = this.#hashes[i & (BLOCK - 1)]!;
+    const length = lengths[i]!;
+    if (this.width === 1) return this.#intern4(words[i]!, length, hash);
+    const at = i * 4;
+    return this.#intern6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, length, hash);
+  }
+
+  #findOne({ words, lengths }: PrefixBatch, i: number): number {
+    const hash = this.#hashes[i & (BLOCK - 1)]!;
+    const length = lengths[i]!;
+    if (this.width === 1) return this.#find4(words[i]!, length, hash);
+    const at = i * 4;
+    return this.#find6(hash, words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, length);
+  }
+
+  /**
+   * Computes the hashes of a block, and brings into the processor's cache what its look-ups will
+   * read. Each loop has nothing in it but its reads, and decides nothing that depends on one: so the
+   * memory answers many of them at a time, where one prefix after the other would wait for each.
+   */
+  #warm({ words, lengths }: PrefixBatch, from: number, to: number): void {
+    const hashes = this.#hashes;
+    const touched = this.#touched;
+    const slots = this.#slots;
+    const ratio = this.#ratio;
+    const seed = this.#seed;
+    const { width } = this;
+    for (let i = from; i < to; i++) {
+      const at = i * width;
+      const hash =
+        width === 1
+          ? hash4(words[i]!, lengths[i]!, seed)
+          : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
+      hashes[i & (BLOCK - 1)] = hash;
+      touched[i & (BLOCK - 1)] = ((hash >>> 0) * ratio) | 0;
+    }
+    for (let i = from; i < to; i++) touched[i & (BLOCK - 1)] = slots[touched[i & (BLOCK - 1)]!]!;
+    const columns = this.#words;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const entry = touched[i & (BLOCK - 1)]!;
+      if (entry !== 0 && entry >>> NET_BITS === (hashes[i & (BLOCK - 1)]! & TAG_MASK)) {
+        sum ^= columns[((entry & NET_MASK) - 1) * width]!;
+      }
+    }
+    // Stored, so that the compiler cannot leave the reads out.
+    touched[0] = sum;
   }
 
   /**
@@ -165,7 +215,7 @@ export class PrefixStore {
     let i = from;
     for (; i < to; i++) {
       const length = batch.lengths[i]!;
-      const hash = hashes[i]!;
+      const hash = hashes[i & (BLOCK - 1)]!;
       const tag = hash & TAG_MASK;
       let found = NO_NET;
       let at = ((hash >>> 0) * ratio) | 0;
@@ -197,64 +247,6 @@ export class PrefixStore {
     this.#occupied += next - first;
     this.#size += next - first;
     return i;
-  }
-
-  /** `internBatch`, but `NO_NET` for prefixes that are not there. */
-  findBatch(batch: PrefixBatch, from: number, to: number, nets: Int32Array): void {
-    const { words, lengths } = batch;
-    const hashes = this.#hashes;
-    if (this.width === 1) {
-      for (let i = from; i < to; i++) nets[i] = this.#find4(words[i]!, lengths[i]!, hashes[i]!);
-      return;
-    }
-    for (let i = from, at = from * 4; i < to; i++, at += 4) {
-      nets[i] = this.#find6(
-        hashes[i]!,
-        words[at]!,
-        words[at + 1]!,
-        words[at + 2]!,
-        words[at + 3]!,
-        lengths[i]!,
-      );
-    }
-  }
-
-  /**
-   * Computes the hashes of a batch, and brings into the processor's cache what the look-ups will
-   * read: these reads do not depend on each other, so that the memory answers many of them at a
-   * time; one prefix after the other would wait for each.
-   */
-  warm({ words, lengths, count }: PrefixBatch): void {
-    if (this.#hashes.length < count) {
-      this.#hashes = new Int32Array(nextCapacity(this.#hashes.length, count));
-      this.#touched = new Int32Array(this.#hashes.length);
-    }
-    const hashes = this.#hashes;
-    const touched = this.#touched;
-    const slots = this.#slots;
-    const ratio = this.#ratio;
-    const seed = this.#seed;
-    const { width } = this;
-    for (let i = 0; i < count; i++) {
-      const at = i * width;
-      const hash =
-        width === 1
-          ? hash4(words[i]!, lengths[i]!, seed)
-          : hash6(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, lengths[i]!, seed);
-      hashes[i] = hash;
-      // Nothing is decided here: a wrong guess would take back the reads behind it.
-      touched[i] = slots[((hash >>> 0) * ratio) | 0]!;
-    }
-    const columns = this.#words;
-    let sum = 0;
-    for (let i = 0; i < count; i++) {
-      const entry = touched[i]!;
-      if (entry !== 0 && entry >>> NET_BITS === (hashes[i]! & TAG_MASK)) {
-        sum ^= columns[((entry & NET_MASK) - 1) * width]!;
-      }
-    }
-    // Stored, so that the compiler cannot leave the reads out.
-    if (count > 0) touched[0] = sum;
   }
 
   /** The number of an IPv6 prefix; see `intern4`. */

@@ -76,7 +76,6 @@ export class Intake {
     this.#runs = 0;
     if (this.#nets.length < count) this.#nets = new Int32Array(pathIds.length);
     const nets = this.#nets;
-    prefixes.warm({ words: batch.words, lengths: batch.lengths, count });
     for (let i = 0, from = 0; i < runs; from = ends[i++]!) {
       const withdraws = numbers[i] === NONE;
       while (i + 1 < runs && (numbers[i + 1] === NONE) === withdraws) i++;
