@@ -59,6 +59,9 @@ export class BlockTranscoder {
   /** NEXT_HOP, or the next hop of MP_REACH_NLRI: octets [from, from + length) of the input. */
   nextHopFrom = 0;
   nextHopLength = 0;
+  /** The prefixes of MP_REACH_NLRI, of IPv6: octets [from, to) of the input. */
+  mpNlriFrom = 0;
+  mpNlriTo = 0;
   origin = 0;
   pathLength = 0;
   neighborAs = 0;
@@ -174,14 +177,16 @@ export class BlockTranscoder {
         this.nextHopFrom = value;
         this.nextHopLength = 4;
       } else if (type === ATTRIBUTE.mpReach) {
-        // Reduced to pair, next hop and the reserved octet; IPv6 unicast with one global next hop.
-        if (length !== 21 || this.nextHopLength !== 0 || bytes[value + 3] !== 16) return false;
+        // IPv6 unicast with one global next hop.
+        if (length < 21 || this.nextHopLength !== 0 || bytes[value + 3] !== 16) return false;
         if (bytes[value] !== 0 || bytes[value + 1] !== 2 || bytes[value + 2] !== 1) return false;
         const first = bytes[value + 4]!;
         // 2000::/3 and fc00::/7 only.
         if (first >>> 5 !== 1 && first >>> 1 !== 0x7e) return false;
         this.nextHopFrom = value + 4;
         this.nextHopLength = 16;
+        this.mpNlriFrom = value + 21;
+        this.mpNlriTo = at;
       }
     }
     return this.nextHopLength !== 0;

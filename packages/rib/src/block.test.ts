@@ -85,13 +85,16 @@ const SHELL: RouteAttributes = {
 
 const RULES: TranscodeRules = { internal: true, defaultLocalPref: 100, ownAs: 65000, firstAs: 0 };
 
-/** The block as an importer has it: for IPv6 with MP_REACH_NLRI reduced to the next hop. */
+const NLRI6 = Uint8Array.of(32, 0x20, 1, 0xd, 0xb8);
+
+/** The section as it comes; for IPv6 with a prefix in MP_REACH_NLRI. */
 function wireOf(bgp: PathAttributes): { bytes: Uint8Array; reach: 'classic' | 'mp' } {
   const classic = !bgp.nextHop!.includes(':');
   const section = encodePathAttributes(bgp, { as4: true, nextHop: classic });
   if (classic) return { bytes: section, reach: 'classic' };
   const nextHop = encodeMpNextHop(bgp.nextHop!);
-  const reach = Uint8Array.of(0x80, 14, 5 + nextHop.length, 0, 2, 1, nextHop.length, ...nextHop, 0);
+  const length = 5 + nextHop.length + NLRI6.length;
+  const reach = [0x80, 14, length, 0, 2, 1, nextHop.length, ...nextHop, 0, ...NLRI6];
   return { bytes: Uint8Array.from([...reach, ...section]), reach: 'mp' };
 }
 
@@ -129,8 +132,12 @@ function checkTranscoded(
 ): boolean {
   const transcoder = new BlockTranscoder();
   if (!transcoder.transcode(bytes, 0, bytes.length, rules)) return false;
-  const { attributes: bgp, faults } = decode(bytes, reach, rules.internal);
+  const { attributes: bgp, faults, mpReach } = decode(bytes, reach, rules.internal);
   assert.deepEqual(faults, []);
+  if (reach === 'mp') {
+    const { mpNlriFrom, mpNlriTo } = transcoder;
+    assert.deepEqual([mpNlriFrom, mpNlriTo], [mpReach?.nlriStart, mpReach?.nlriEnd]);
+  }
   const localPref = bgp.localPref ?? rules.defaultLocalPref;
   const expected: RouteAttributes = { ...SHELL, bgp: { ...bgp, localPref } };
   const byOctets = new AttributeStore();

@@ -61,6 +61,8 @@ const MAX_SHELLS = 4096;
 export class Importer {
   readonly #options: ImporterOptions;
   readonly #families = new Map<Family, ImportFamily>();
+  readonly #ipv4: ImportFamily | undefined;
+  readonly #ipv6: ImportFamily | undefined;
   readonly #contexts: Record<Family, AttributeContext>;
   readonly #cache: WireAttributeCache;
   readonly #sections = createUpdateSections();
@@ -82,6 +84,8 @@ export class Importer {
   constructor(options: ImporterOptions) {
     this.#options = options;
     for (const family of options.families) this.#families.set(family.family, family);
+    this.#ipv4 = this.#families.get('ipv4');
+    this.#ipv6 = this.#families.get('ipv6');
     const { negotiated, config } = options;
     const context = {
       as4: negotiated.as4,
@@ -92,7 +96,7 @@ export class Importer {
       aigp: negotiated.peerType === 'internal',
       extendedNextHop: false,
     };
-    const extended = this.#families.get('ipv4')?.extendedNextHop ?? false;
+    const extended = this.#ipv4?.extendedNextHop ?? false;
     this.#contexts = { ipv4: { ...context, extendedNextHop: extended }, ipv6: context };
     this.#attributes = options.families[0]!.channel.table.attributes;
     this.#rules = transcodeRulesFor(options);
@@ -114,6 +118,8 @@ export class Importer {
       if (fault) return { kind: 'reset', fault };
     }
     if (s.attributesEnd === s.attributesStart && s.nlriEnd === s.nlriStart) return DONE;
+    const easy = this.#reachEasily(bytes, s);
+    if (easy) return easy;
     const scan = this.#scan;
     scanPathAttributes(bytes, s.attributesStart, s.attributesEnd, scan);
     if (!scan.wellFormed) return this.#malformed(bytes, s);
@@ -181,6 +187,35 @@ export class Importer {
     this.#watched.clear();
   }
 
+  /**
+   * The prefixes of one family with ordinary attributes, most of a full table: nothing is looked at
+   * twice. `undefined`: something is not ordinary.
+   */
+  #reachEasily(bytes: Uint8Array, s: UpdateSections): UpdateResult | undefined {
+    const block = this.#transcoder;
+    if (!this.#rules) return undefined;
+    if (!block.transcode(bytes, s.attributesStart, s.attributesEnd, this.#rules)) return undefined;
+    const isClassic = block.nextHopLength === 4;
+    if (!isClassic && s.nlriEnd > s.nlriStart) return undefined;
+    const target = isClassic ? this.#ipv4 : this.#ipv6;
+    const shell = target
+      ? this.#shellFor(bytes, block.nextHopFrom, block.nextHopLength, target)
+      : 0;
+    const number = shell === 0 ? 0 : this.#attributes.internTranscoded(shell, block);
+    if (!target || number === 0) return undefined;
+    const { family, addPathRx } = target;
+    const batch = intakes[family].openFor(this, this.#attributes);
+    const fault = isClassic
+      ? decodeNlri(bytes, s.nlriStart, s.nlriEnd, family, addPathRx, batch)
+      : decodeNlri(bytes, block.mpNlriFrom, block.mpNlriTo, family, addPathRx, batch);
+    if (fault) {
+      this.#attributes.release(number);
+      return { kind: 'reset', fault };
+    }
+    intakes[family].add(number);
+    return DONE;
+  }
+
   #reach(
     bytes: Uint8Array,
     attributesStart: number,
@@ -223,9 +258,6 @@ export class Importer {
       from = 0;
       to = copyAttributeBlock(bytes, start, end, this.#scan, reach, block);
     }
-    // Not worth a place in the cache: interning it again costs no more than a look there.
-    const transcoded = this.#transcode(block, from, to, target);
-    if (transcoded !== 0) return transcoded;
     const cache = this.#cache;
     const context = this.#epoch * 4 + (target.family === 'ipv4' ? 0 : 2) + (reach === 'mp' ? 1 : 0);
     cache.begin(context);
@@ -256,14 +288,6 @@ export class Importer {
     const number = attributes.intern(outcome.attributes);
     cache.insert(number);
     return number;
-  }
-
-  /** Attributes number of an ordinary block, with a reference; 0: decode it. */
-  #transcode(block: Uint8Array, from: number, to: number, target: ImportFamily): number {
-    const transcoder = this.#transcoder;
-    if (!this.#rules || !transcoder.transcode(block, from, to, this.#rules)) return 0;
-    const shell = this.#shellFor(block, transcoder.nextHopFrom, transcoder.nextHopLength, target);
-    return shell === 0 ? 0 : this.#attributes.internTranscoded(shell, transcoder);
   }
 
   #shellFor(block: Uint8Array, at: number, length: number, target: ImportFamily): number {
