@@ -92,13 +92,13 @@ export function writeNlri(
 }
 
 /**
- * The first `bits` bits at an offset as a word, none when that is not positive. Trailing bits are
- * irrelevant (RFC 4271 §4.3), so what is behind a prefix may be read and is cleared.
+ * The first `bits` bits at an offset of `size` octets as a word, none when that is not positive.
+ * Trailing bits are irrelevant (RFC 4271 §4.3), so what is behind a prefix may be read and is cleared.
  */
-function wordAt(view: DataView, at: number, bits: number): number {
+function wordAt(view: DataView, size: number, at: number, bits: number): number {
   if (bits <= 0) return 0;
   let word = 0;
-  if (at + 4 <= view.byteLength) {
+  if (at + 4 <= size) {
     word = view.getInt32(at);
   } else {
     for (let i = 0; i * 8 < bits && i < 4; i++) word |= view.getUint8(at + i) << (24 - i * 8);
@@ -129,7 +129,7 @@ function walk4(
     const length = bytes[offset++]!;
     const octets = (length + 7) >>> 3;
     if (length > 32 || end - offset < octets) return at;
-    words[count] = wordAt(view, offset, length);
+    words[count] = wordAt(view, bytes.length, offset, length);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
@@ -162,10 +162,10 @@ function walk6(
     const octets = (length + 7) >>> 3;
     if (length > 128 || end - offset < octets) return at;
     const base = count * 4;
-    words[base] = wordAt(view, offset, length);
-    words[base + 1] = wordAt(view, offset + 4, length - 32);
-    words[base + 2] = wordAt(view, offset + 8, length - 64);
-    words[base + 3] = wordAt(view, offset + 12, length - 96);
+    words[base] = wordAt(view, bytes.length, offset, length);
+    words[base + 1] = wordAt(view, bytes.length, offset + 4, length - 32);
+    words[base + 2] = wordAt(view, bytes.length, offset + 8, length - 64);
+    words[base + 3] = wordAt(view, bytes.length, offset + 12, length - 96);
     lengths[count] = length;
     pathIds[count] = id;
     count++;
