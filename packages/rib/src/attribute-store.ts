@@ -12,7 +12,7 @@ import type { AttributeOctets } from './attribute-words.ts';
 import { HEAD_ROOM } from './block-transcode.ts';
 import type { BlockTranscoder } from './block-transcode.ts';
 import { ByteArena, MAX_BLOCK_BYTES, hashBytes } from './byte-arena.ts';
-import { growInt32, growUint32, nextCapacity } from './columns.ts';
+import { growInt32, growUint32, nextCapacity, scatteredInt32 } from './columns.ts';
 import type { RouteAttributes } from './route.ts';
 
 /** So many sets without a holder are always kept. */
@@ -372,7 +372,7 @@ export class AttributeStore {
   }
 
   #rehash(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2);
+    this.#slots = scatteredInt32(this.#slots.length * 2);
     for (let n = 1; n < this.#limit; n++) {
       if (this.#births[n] !== 0 && this.#lengths[n] !== -1) {
         placeByHash(this.#slots, this.#hashes[n]!, n);

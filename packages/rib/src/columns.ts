@@ -30,24 +30,40 @@ export function growUint8(array: Uint8Array, length: number): Uint8Array {
 const LARGE_BYTES = 256 * 1024;
 /** Address space that a column gets when it becomes large, as a multiple of its size then. */
 const RESERVE = 64;
+/** Elements by which a long column grows, because growth costs little and what it brings is written. */
+const STEP = 16_384;
 
 /** The next capacity that holds `needed` elements. */
 export function nextCapacity(current: number, needed: number): number {
   let capacity = Math.max(current, 64);
-  while (capacity < needed) capacity *= 2;
-  return capacity;
+  while (capacity < needed && capacity < 4 * STEP) capacity *= 2;
+  return capacity < needed ? Math.ceil(needed / STEP) * STEP : capacity;
 }
 
+/** An array of this length that will be read and written all over: a hash. */
+export function scatteredInt32(length: number): Int32Array<ArrayBuffer> {
+  return new Int32Array(length).fill(0);
+}
+
+/**
+ * New memory is written at once. The kernel shows the same page of zeros to who reads it first, and
+ * has to take that away, from other processors too, when it is written: two faults and a message
+ * between processors instead of one fault.
+ */
 function grow(from: ArrayBufferLike, byteLength: number): ArrayBufferLike {
   if (from instanceof SharedArrayBuffer) {
     if (byteLength <= from.maxByteLength) {
+      const end = from.byteLength;
       from.grow(byteLength);
+      new Uint8Array(from, end).fill(0);
       return from;
     }
   } else if (byteLength < LARGE_BYTES) {
     return from.transfer(byteLength);
   }
   const grown = new SharedArrayBuffer(byteLength, { maxByteLength: byteLength * RESERVE });
-  new Uint8Array(grown).set(new Uint8Array(from));
+  const octets = new Uint8Array(grown);
+  octets.set(new Uint8Array(from));
+  octets.fill(0, from.byteLength);
   return grown;
 }

@@ -8,7 +8,7 @@
 
 import { formatWords, parsePrefix } from '@rookery/net';
 import type { Family, ParsedPrefix, Prefix, Words } from '@rookery/net';
-import { growInt32, growUint16, growUint8, nextCapacity } from './columns.ts';
+import { growInt32, growUint16, growUint8, nextCapacity, scatteredInt32 } from './columns.ts';
 import type { NetCursor } from './policy.ts';
 import { sortNets } from './prefix-sort.ts';
 
@@ -529,7 +529,7 @@ export class PrefixStore {
     // Full of dead nets rather than of others: a fresh hash of the same size will do.
     const growth = this.#size * 2 > this.#slots.length * MAX_LOAD ? GROWTH : 1;
     const slots = this.#oldSlots.length * growth;
-    this.#slots = new Int32Array(slots);
+    this.#slots = scatteredInt32(slots);
     this.#ratio = slots / TWO_32;
     this.#occupied = 0;
     this.#migrate();
