@@ -25,6 +25,14 @@ describe('columns', () => {
     });
   }
 
+  test('a jump touches nothing', () => {
+    const before = process.resourceUsage().minorPageFault;
+    const column = growInt32(growInt32(new Int32Array(64), 2 ** 20), 2 ** 23);
+    column[2 ** 22] = 1;
+    const faults = process.resourceUsage().minorPageFault - before;
+    assert.ok(faults < 1000, `${faults} faults for one element`);
+  });
+
   test('a page costs one fault, though it is read before it is written', () => {
     const count = 2 ** 22;
     let column: Int32Array = new Int32Array(64);

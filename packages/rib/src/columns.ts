@@ -45,8 +45,11 @@ export function scatteredInt32(length: number): Int32Array<ArrayBuffer> {
   return new Int32Array(length).fill(0);
 }
 
+/** Growth beyond this is a jump, over indices that may never be used: it is left untouched, in octets. */
+const WRITTEN_AT_ONCE = 512 * 1024;
+
 /**
- * New memory is written at once. The kernel shows the same page of zeros to who reads it first, and
+ * What a column grows by from step to step is written at once. The kernel shows the same page of zeros to who reads it first, and
  * has to take that away, from other processors too, when it is written: two faults and a message
  * between processors instead of one fault.
  */
@@ -55,7 +58,7 @@ function grow(from: ArrayBufferLike, byteLength: number): ArrayBufferLike {
     if (byteLength <= from.maxByteLength) {
       const end = from.byteLength;
       from.grow(byteLength);
-      new Uint8Array(from, end).fill(0);
+      if (byteLength - end <= WRITTEN_AT_ONCE) new Uint8Array(from, end).fill(0);
       return from;
     }
   } else if (byteLength < LARGE_BYTES) {
@@ -64,6 +67,6 @@ function grow(from: ArrayBufferLike, byteLength: number): ArrayBufferLike {
   const grown = new SharedArrayBuffer(byteLength, { maxByteLength: byteLength * RESERVE });
   const octets = new Uint8Array(grown);
   octets.set(new Uint8Array(from));
-  octets.fill(0, from.byteLength);
+  if (byteLength - from.byteLength <= WRITTEN_AT_ONCE) octets.fill(0, from.byteLength);
   return grown;
 }

@@ -128,9 +128,11 @@ export class ExportView {
     this.#count += change;
   }
 
-  /** Without add-path: makes every net a slot. */
-  cover(): void {
-    if (this.prefixes.limit > this.attributes.length) this.#growColumns(this.prefixes.limit);
+  /** Without add-path: makes nets[from, to) slots. */
+  cover(nets: Int32Array, from: number, to: number): void {
+    let last = -1;
+    for (let i = from; i < to; i++) if (nets[i]! > last) last = nets[i]!;
+    if (last >= this.attributes.length) this.obtain(last, 0);
   }
 
   #create(net: number, pathId: number): number {

@@ -62,7 +62,7 @@ export class StagedChanges {
     source: number,
   ): number {
     const view = this.#view;
-    view.cover();
+    view.cover(nets, from, to);
     this.#reserve(to - from);
     const { attributes: announced, source: sources } = view;
     const first = this.#count;
@@ -99,7 +99,6 @@ export class StagedChanges {
    */
   withdrawAll(nets: Int32Array, from: number, to: number, bySource: number[]): number {
     const view = this.#view;
-    view.cover();
     this.#reserve(to - from);
     const { attributes: announced, source: sources } = view;
     const first = this.#count;
@@ -107,7 +106,7 @@ export class StagedChanges {
     let isAlike = true;
     for (let i = from; i < to; i++) {
       const slot = nets[i]!;
-      const old = announced[slot]!;
+      const old = slot < announced.length ? announced[slot]! : 0;
       if (old === 0) continue;
       const source = sources[slot]!;
       announced[slot] = 0;

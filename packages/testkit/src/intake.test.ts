@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { encodePathAttributes, frameMessage } from '@rookery/bgp';
 import fc from 'fast-check';
 import { ALL, bgpChannelConfig, bgpConfig, deviceConfig, routerConfig } from './configs.ts';
+import { lanInterface } from './sim-lan.ts';
 import { WireBench } from './wire-peer.ts';
 
 const OURS = { address: '192.168.1.1', asn: 64496 };
@@ -136,4 +137,66 @@ test('messages in one piece do what they do one by one, and leave nothing behind
     }),
     { numRuns: 150 },
   );
+});
+
+test('one UPDATE may name prefixes of both families', () => {
+  const bench = new WireBench(
+    routerConfig(
+      [
+        deviceConfig(quiet),
+        bgpConfig(
+          'peer',
+          '192.168.1.2',
+          { local: OURS.asn, remote: 65002 },
+          {
+            ...quiet,
+            passive: true,
+            channels: [bgpChannelConfig('ipv4', quiet), bgpChannelConfig('ipv6', quiet)],
+          },
+        ),
+      ],
+      { routerId: OURS.address },
+    ),
+    `${OURS.address}/24`,
+  );
+  const interfaces = [lanInterface('eth0', 2, [`${OURS.address}/24`, '2001:db8::254/64'])];
+  bench.router.handle({ kind: 'interfacesScanned', because: 'scan', interfaces }, bench.nowMs);
+  const connection = bench.establish('192.168.1.2', OURS.address, 65002, ['ipv4', 'ipv6']);
+  const tell = (attributes: readonly Uint8Array[], nlri: readonly number[]): void => {
+    const all = attributes.flatMap((some) => [...some]);
+    bench.receive(
+      connection,
+      frameMessage(2, Uint8Array.from([0, 0, 0, all.length, ...all, ...nlri])),
+    );
+  };
+  const known = (): string[] =>
+    bench.router.tables.flatMap(({ rib, prefixes }) =>
+      Array.from({ length: prefixes.limit }, (_, net) => net)
+        .filter((net) => rib.firstPath(net) !== 0)
+        .map((net) => prefixes.textOf(net)),
+    );
+  const path = { origin: 0, asPath: [{ type: 2, asns: [65002] }] } as const;
+  const classic = encodePathAttributes(
+    { ...path, nextHop: '192.168.1.2' },
+    { as4: true, nextHop: true },
+  );
+  const bare = encodePathAttributes(path, { as4: true, nextHop: false });
+  const reach = (last: number): Uint8Array => {
+    const nextHop = [0x20, 1, 0xd, 0xb8, ...Array.from({ length: 11 }, () => 0), 1];
+    const nlri = [48, 0x20, 1, 0xd, 0xb8, 0, last];
+    return Uint8Array.from([0x80, 14, 21 + nlri.length, 0, 2, 1, 16, ...nextHop, 0, ...nlri]);
+  };
+  tell([classic], [24, 10, 0, 1]);
+  tell([reach(1), bare], []);
+  assert.deepEqual(known(), ['10.0.1.0/24', '2001:db8:1::/48']);
+  tell([reach(2), classic], [24, 10, 0, 2]);
+  assert.deepEqual(known(), ['10.0.1.0/24', '10.0.2.0/24', '2001:db8:1::/48', '2001:db8:2::/48']);
+  // RFC 7606 §3 (d): without NEXT_HOP the classic prefix is as good as withdrawn.
+  tell([reach(3), bare], [24, 10, 0, 2]);
+  assert.deepEqual(known(), [
+    '10.0.1.0/24',
+    '2001:db8:1::/48',
+    '2001:db8:2::/48',
+    '2001:db8:3::/48',
+  ]);
 });

@@ -2,6 +2,7 @@
 // for measuring the engine without a network. Orders are answered at once as the kernel would.
 
 import { NO_CAPABILITIES, encodeKeepalive, encodeOpen } from '@rookery/bgp';
+import type { Family } from '@rookery/net';
 import { Router } from '@rookery/router';
 import type { ConnectionId, ListenerId, Order, RouterConfig } from '@rookery/router';
 import { lanInterface } from './sim-lan.ts';
@@ -40,9 +41,14 @@ export class WireBench {
   }
 
   /** A peer calls, both sides say OPEN, the session is up. */
-  establish(remote: string, local: string, asn: number): ConnectionId {
+  establish(
+    remote: string,
+    local: string,
+    asn: number,
+    families: readonly Family[] = ['ipv4'],
+  ): ConnectionId {
     const connection = this.call(remote, local);
-    const capabilities = { ...NO_CAPABILITIES, any: true, families: ['ipv4' as const], as4: asn };
+    const capabilities = { ...NO_CAPABILITIES, any: true, families, as4: asn };
     this.receive(connection, encodeOpen({ asn, holdTimeSec: 0, id: remote, capabilities }));
     this.receive(connection, encodeKeepalive());
     return connection;
