@@ -126,10 +126,8 @@ export class ChangeLog {
     if (this.#end - this.#base <= half) return;
     if (this.#end - this.#base >= COMPACT_ABOVE) this.#compact();
     if (this.#end - this.#base <= half) return;
-    this.#entries = growInt32(
-      this.#entries,
-      nextCapacity(this.#entries.length, this.#entries.length + 1),
-    );
+    // Twice as long, since making room takes as long as there are entries.
+    this.#entries = growInt32(this.#entries, this.#entries.length * 2);
   }
 
   /**

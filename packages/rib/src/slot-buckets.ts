@@ -49,7 +49,7 @@ export class SlotBuckets {
 
   #addRun(from: number, to: number, bucket: number): void {
     const at = this.#runsEnd;
-    if (at === this.#runs.length) this.#runs = growInt32(this.#runs, nextCapacity(at, at + 3));
+    if (at + 3 > this.#runs.length) this.#runs = growInt32(this.#runs, nextCapacity(at, at + 3));
     this.#runs[at] = from;
     this.#runs[at + 1] = to;
     this.#runs[at + 2] = bucket;

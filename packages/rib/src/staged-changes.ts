@@ -202,7 +202,7 @@ export class StagedChanges {
 
   #addRun(first: number, end: number, attributes: number, source: number): void {
     const at = this.#runsEnd;
-    if (at === this.#runs.length) {
+    if (at + RUN_FIELDS > this.#runs.length) {
       this.#runs = growInt32(this.#runs, nextCapacity(at, at + RUN_FIELDS));
     }
     this.#runs[at] = first;

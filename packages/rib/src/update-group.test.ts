@@ -8,7 +8,7 @@ import { UpdateGroup } from './update-group.ts';
 import type { GroupMember } from './update-group.ts';
 import type { AttributeEncoder } from './update-packer.ts';
 
-/** The block is two octets that name the attributes; the next hop one octet repeated. */
+/** The block is four octets that name the attributes; the next hop one octet repeated. */
 function encoderFor(options: {
   readonly mp: boolean;
   readonly refuses: (n: number) => boolean;
@@ -16,9 +16,8 @@ function encoderFor(options: {
   return {
     encode: (n, out, at) => {
       if (options.refuses(n)) return -1;
-      out[at] = n >>> 8;
-      out[at + 1] = n & 255;
-      return at + 2;
+      new DataView(out.buffer).setUint32(at, n);
+      return at + 4;
     },
     encodeNextHop: (n, out, at) => {
       if (!options.mp) return at;
@@ -77,8 +76,8 @@ class Receiver {
       assert.equal(end, message.length);
       return;
     }
-    assert.equal(end - at, 2);
-    const attributes = read16(message, at);
+    assert.equal(end - at, 4);
+    const attributes = read16(message, at) * 65_536 + read16(message, at + 2);
     const [from, to] = reach ?? [end, message.length];
     assert.ok(to > from, 'an UPDATE with attributes has prefixes');
     this.walk(message, from, to, (key) => {
@@ -448,6 +447,27 @@ describe('UpdateGroup', () => {
     bench.settle();
     bench.check();
     assert.equal(bench.peers[0]!.receiver.messages, sets);
+  });
+
+  test('one flush may be about very many sets of attributes, in any order', () => {
+    const bench = new Bench({ family: 'ipv4' });
+    bench.join(1);
+    bench.join(2);
+    const count = 60_000;
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < count; i++) {
+        // The second time every other one comes from a member, and all in another order.
+        const index = round === 0 ? i : (i * 7919) % count;
+        const net = bench.prefixes.intern4((10 << 24) | (index << 8), 24);
+        const n = bench.attributes.intern(attributesOf(2000 + index + round * count));
+        const source = round === 0 || i % 2 === 0 ? 9 : 2;
+        bench.group.stage(net, 0, n, source);
+        bench.attributes.release(n);
+        bench.view.set(bench.key(index, 0), { attributes: n, source });
+      }
+      bench.settle();
+      bench.check();
+    }
   });
 
   test('changes wait while every member lags, and a laggard among others leaves the stream', () => {

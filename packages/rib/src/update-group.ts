@@ -363,7 +363,7 @@ export class UpdateGroup {
       this.#runs[at - 1]! += messages;
       return;
     }
-    if (at === this.#runs.length) this.#runs = growInt32(this.#runs, nextCapacity(at, at + 3));
+    if (at + 3 > this.#runs.length) this.#runs = growInt32(this.#runs, nextCapacity(at, at + 3));
     this.#runs[at] = audience;
     this.#runs[at + 1] = end;
     this.#runs[at + 2] = messages;
