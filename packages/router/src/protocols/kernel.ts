@@ -24,8 +24,8 @@ import type { Timer } from '../timers.ts';
 import { traceFlags } from '../trace.ts';
 import type { KernelSyncView, ProtocolView } from '../view.ts';
 
-/** Changes under way. */
-const MAX_PENDING = 16_384;
+/** Changes under way: as many in one call of the kernel as may be, and the same again behind it. */
+const MAX_PENDING = 32_768;
 /** After next hops vanished, routes that still want them are looked for this late, or later. */
 const RESTORE_MS = 100;
 
