@@ -45,13 +45,13 @@ export function scatteredInt32(length: number): Int32Array<ArrayBuffer> {
   return new Int32Array(length).fill(0);
 }
 
-/** Growth beyond this is a jump, over indices that may never be used: it is left untouched, in octets. */
+/** Octets. More than this at once is a jump, over indices that may never be used: not touched. */
 const WRITTEN_AT_ONCE = 512 * 1024;
 
 /**
- * What a column grows by from step to step is written at once. The kernel shows the same page of zeros to who reads it first, and
- * has to take that away, from other processors too, when it is written: two faults and a message
- * between processors instead of one fault.
+ * What a column grows by from step to step is written at once. The kernel shows the same page of
+ * zeros to who reads it first, and has to take that away, from other processors too, when it is
+ * written: two faults and a message between processors instead of one fault.
  */
 function grow(from: ArrayBufferLike, byteLength: number): ArrayBufferLike {
   if (from instanceof SharedArrayBuffer) {

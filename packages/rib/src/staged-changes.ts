@@ -1,7 +1,7 @@
 // What an update group has to tell since its last flush: which slots changed, and what each announced
-// before the first of its changes. Changes are made here, in the view, one by one or many alike at a
-// time. A slot that is staged is referenced: by its announcement, before or after the change, or for
-// its withdrawal.
+// before the first of its changes. Who changes one slot of the view notes it here; many that change
+// alike are changed here. A slot that is staged is referenced: by its announcement, before or after
+// the change, or for its withdrawal.
 
 import type { AttributeStore } from './attribute-store.ts';
 import { growInt32, growUint16, growUint32, nextCapacity } from './columns.ts';
